@@ -1,0 +1,1 @@
+"""54-ФЗ without a framework: money, vocabularies, documents, VAT, allocation, rules and settlement. Pure, no I/O."""
