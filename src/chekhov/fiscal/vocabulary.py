@@ -14,7 +14,7 @@ class Labelled(IntEnum):
 
     label: str
 
-    def __new__(cls, value: int, label: str) -> Labelled:
+    def __new__(cls, value: int, label: str = "") -> Labelled:  # the default lets `PaymentMethod(4)` type-check
         member = int.__new__(cls, value)
         member._value_ = value
         member.label = label
