@@ -1,0 +1,116 @@
+"""What hand-written SQL needs to be the same on SQLite and PostgreSQL.
+
+Hot paths (accepting facts, claiming, writing outcomes) are SQL by hand: the ORM costs more there than it gives.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+_write_lock = threading.RLock()
+_ROWS_A_STATEMENT = 200
+
+
+def is_postgresql() -> bool:
+    return connection.vendor == "postgresql"
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """A transaction that writes. On SQLite the threads of a process queue here instead of spinning in the database.
+
+    Nests: an inner block is a savepoint of the outer one.
+    """
+    if is_postgresql():
+        with transaction.atomic():
+            yield
+    else:
+        with _write_lock, transaction.atomic():
+            yield
+
+
+def clock_ms() -> str:
+    """The database's own clock as an SQL expression: milliseconds since 1970."""
+    if is_postgresql():
+        return "(extract(epoch from clock_timestamp()) * 1000)::bigint"
+    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
+
+def read_clock_ms() -> int:
+    """The database's clock now, milliseconds since 1970."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {clock_ms()}")
+        return int(cursor.fetchone()[0])
+
+
+def for_update(*, skip_locked: bool = False) -> str:
+    """The locking clause of a SELECT: nothing on SQLite, where the whole write transaction is exclusive."""
+    if not is_postgresql():
+        return ""
+    return " FOR UPDATE SKIP LOCKED" if skip_locked else " FOR UPDATE"
+
+
+def instant(value: datetime) -> Any:
+    """An aware instant as a parameter of hand-written SQL."""
+    return connection.ops.adapt_datetimefield_value(value)
+
+
+def uid(value: UUID) -> Any:
+    """A UUID as a parameter of hand-written SQL."""
+    return value if is_postgresql() else value.hex
+
+
+def as_uuid(value: Any) -> UUID:
+    """A UUID as hand-written SQL gives it back."""
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+def json_text(value: str) -> Any:
+    """JSON text as a parameter for a JSON column."""
+    if not is_postgresql():
+        return value
+    from psycopg.types.json import Jsonb
+
+    return Jsonb(value, dumps=lambda text: text)
+
+
+def placeholders(count: int) -> str:
+    return "(" + ", ".join(["%s"] * count) + ")"
+
+
+def insert_rows(
+    table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, returning: Sequence[str] = ()
+) -> list[tuple[Any, ...]]:
+    """Insert many rows with few statements; give back the `returning` columns of each, in no promised order."""
+    answers: list[tuple[Any, ...]] = []
+    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 -- names are constants of the code
+    tail = f" RETURNING {', '.join(returning)}" if returning else ""
+    one = placeholders(len(columns))
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), _ROWS_A_STATEMENT):
+            some = rows[start : start + _ROWS_A_STATEMENT]
+            cursor.execute(head + ", ".join([one] * len(some)) + tail, [value for row in some for value in row])
+            if returning:
+                answers += cursor.fetchall()
+    return answers
+
+
+def fetch(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of one SELECT (or of a statement with RETURNING)."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, list(parameters))
+        return list(cursor.fetchall())
+
+
+def execute(sql: str, parameters: Sequence[Any] = ()) -> int:
+    """Run one statement; the number of rows that it touched."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, list(parameters))
+        return int(cursor.rowcount)

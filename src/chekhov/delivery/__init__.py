@@ -1,0 +1,1 @@
+"""From a queued receipt to its fate: claim, attempt, call, outcome, polling, callbacks."""

@@ -1,0 +1,85 @@
+"""Attempts, the lanes that limit them, callbacks and the heartbeat of workers."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from chekhov.receipts.models import Receipt
+from chekhov.registers.models import Account
+
+
+class Lane(models.Model):
+    """An account's queue, that is, one physical register as the worker sees it: its limits and its pauses."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="lanes")
+    queue = models.PositiveIntegerField()
+    rate_per_second = models.PositiveIntegerField("запросов в секунду", default=5)  # 0: without a limit
+    in_flight_max = models.PositiveIntegerField("одновременно, не больше", default=16)
+    next_slot_ms = models.BigIntegerField(default=0)  # when the rate allows the next request
+    paused_until_ms = models.BigIntegerField(default=0)
+    pause_code = models.CharField(max_length=40, blank=True)
+    pause_text = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "queue"], name="lane_once_for_a_queue")]
+
+
+class Attempt(models.Model):
+    """One sending of one receipt under one key. Written before the call; its answer is written once."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    receipt = models.ForeignKey(Receipt, models.PROTECT, related_name="attempts")
+    number = models.PositiveIntegerField()
+    key_number = models.PositiveSmallIntegerField()
+    key = models.CharField(max_length=64, db_index=True)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    queue = models.PositiveIntegerField()
+    callback_url = models.CharField(max_length=300)
+    body = models.BinaryField()
+    owner = models.CharField(max_length=40)
+    sent_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=12, blank=True)  # chekhov.delivery.outcomes.Outcome
+    status = models.PositiveSmallIntegerField(null=True)
+    answer = models.TextField(blank=True)
+    error_code = models.CharField(max_length=40, blank=True)
+    error_text = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = "попытка"
+        verbose_name_plural = "попытки"
+        constraints = [models.UniqueConstraint(fields=["receipt", "number"], name="attempt_once_in_a_receipt")]
+
+
+class Callback(models.Model):
+    """A provider's notification exactly as it came, with the verdict and what it led to."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    provider = models.CharField(max_length=20)
+    account = models.ForeignKey(Account, models.PROTECT, null=True, related_name="callbacks")
+    receipt = models.ForeignKey(Receipt, models.PROTECT, null=True, related_name="callbacks")
+    key = models.CharField(max_length=64, blank=True)
+    headers = models.JSONField()
+    body = models.BinaryField()
+    verdict = models.CharField(max_length=12)
+    effect = models.CharField(max_length=40)
+    received_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = "уведомление кассы"
+        verbose_name_plural = "уведомления кассы"
+
+
+class WorkerBeat(models.Model):
+    """A worker says that it lives."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    started_at = models.DateTimeField()
+    seen_ms = models.BigIntegerField()  # by the database's clock
+    sent = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "работник доставки"
+        verbose_name_plural = "работники доставки"

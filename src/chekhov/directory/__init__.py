@@ -1,0 +1,1 @@
+"""What changes seldom: the installation itself, organizations with their dated settings, places and regions."""

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class DirectoryApp(AppConfig):
+    name = "chekhov.directory"
+    label = "directory"
+    verbose_name = "Справочники"

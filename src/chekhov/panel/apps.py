@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class PanelApp(AppConfig):
+    name = "chekhov.panel"
+    label = "panel"
+    verbose_name = "Панель"

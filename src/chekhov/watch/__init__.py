@@ -1,0 +1,1 @@
+"""Seeing: health, metrics and the set-up check."""
