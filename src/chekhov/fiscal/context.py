@@ -46,5 +46,9 @@ class RuleContext:
     marking_groups: Mapping[str, str] = field(default_factory=dict)  # line id → mandatory marking group on the date
     permission_codes: Mapping[str, str] = field(default_factory=dict)  # code → allowed | denied | no_answer | stale
     sold_codes: frozenset[str] = frozenset()  # codes that this shop has already sold
+    vat_modes: Mapping[date, VatMode] = field(default_factory=dict)
+    """The seller's modes on other dates, for lines whose `settled_on` is not the document's; unknown: not checked."""
+    groups_without_check: frozenset[str] = frozenset()
+    """Mandatory marking groups that are not under the permission regime on the date; all others are."""
     wrong: Document | None = None  # the receipt that a reverse correction takes back
     closing_internet_sign: bool = False  # the organization's choice for closings, refunds and transfers
