@@ -229,7 +229,7 @@ class Submission:
 class Problem:
     """Why a document or a setting does not fit the provider."""
 
-    path: str  # lines[2].name
+    path: str  # lines.2.name
     code: str  # stable
     text: str  # a Russian sentence without personal data
     next_step: str = ""

@@ -48,7 +48,7 @@ def problems(document: Document) -> Iterator[Problem]:
     if document.correction is not None:
         yield from _correction(document.correction)
     for number, line in enumerate(document.lines):
-        yield from _line(line, f"lines[{number}]")
+        yield from _line(line, f"lines.{number}")
 
 
 def _header(document: Document) -> Iterator[Problem]:
@@ -104,7 +104,7 @@ def _sums(document: Document) -> Iterator[Problem]:
     if not lines == payments == document.total.kopecks:
         yield Problem("payments", "sums_differ", "Сумма позиций, сумма оплат и итог чека расходятся.", _FIX)
     for number, payment in enumerate(document.payments):
-        yield from _amount(f"payments[{number}].amount", payment.amount)
+        yield from _amount(f"payments.{number}.amount", payment.amount)
     yield from _amount("total", document.total)
 
 
@@ -143,7 +143,7 @@ def _line(line: Line, path: str) -> Iterator[Problem]:
     if line.supplier is not None:
         yield from _supplier(line.supplier, f"{path}.supplier")
     for number, prop in enumerate(line.sectoral):
-        yield from _sectoral(prop, f"{path}.sectoral[{number}]")
+        yield from _sectoral(prop, f"{path}.sectoral.{number}")
     if len(line.sectoral) > 1:
         yield Problem(
             f"{path}.sectoral",

@@ -72,7 +72,8 @@ def error_of(reply: HttpReply, answer: JsonObject | None) -> ProviderError:
     kind, key_rule = _class(reply.status, code)
     text = ""
     if answer is not None:
-        text = ". ".join(part for part in (words(answer.get("title")), words(answer.get("description"))) if part)
+        told = (words(answer.get("title")), words(answer.get("description")))
+        text = words(". ".join(part for part in told if part))
     next_step = _NEXT_STEPS.get(code, "")
     if not next_step and kind is ErrorKind.CONFIG:
         next_step = _ACCESS_STEP if reply.status >= 400 else "Проверьте адрес сервиса: он отвечает перенаправлением."
