@@ -90,7 +90,7 @@ def insert_rows(
 ) -> list[tuple[Any, ...]]:
     """Insert many rows with few statements; give back the `returning` columns of each, in no promised order."""
     answers: list[tuple[Any, ...]] = []
-    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 -- names are constants of the code
+    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
     tail = f" RETURNING {', '.join(returning)}" if returning else ""
     one = placeholders(len(columns))
     with connection.cursor() as cursor:

@@ -55,7 +55,15 @@ TABLES = (
     ),
     Frozen("delivery_callback"),
 )
-INVOICE_CONTENT = ("lines", "discount_kopecks", "total_kopecks", "customer_id", "organization_id", "region_id", "number")
+INVOICE_CONTENT = (
+    "lines",
+    "discount_kopecks",
+    "total_kopecks",
+    "customer_id",
+    "organization_id",
+    "region_id",
+    "number",
+)
 
 
 def names() -> list[str]:
@@ -85,7 +93,9 @@ def reinstall(sender: Any = None, **_options: Any) -> None:
     with connection.cursor() as cursor:
         for frozen in TABLES:
             if frozen.table in tables:
-                columns = [column.name for column in connection.introspection.get_table_description(cursor, frozen.table)]
+                columns = [
+                    column.name for column in connection.introspection.get_table_description(cursor, frozen.table)
+                ]
                 for statement in _statements(frozen, [name for name in columns if name not in frozen.may_change]):
                     cursor.execute(statement)
         if {"sales_invoice", "sales_fact"} <= tables:
@@ -98,7 +108,9 @@ def remove() -> None:
     with connection.cursor() as cursor:
         for name in names():
             if connection.vendor == "postgresql":
-                table = next((item.table for item in TABLES if name.startswith(f"frozen_{item.table}_")), "sales_invoice")
+                table = next(
+                    (item.table for item in TABLES if name.startswith(f"frozen_{item.table}_")), "sales_invoice"
+                )
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
             else:
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name}")

@@ -100,17 +100,13 @@ class OrganizationVatMode(models.Model):
     """How the organization pays VAT from a date on, until the next row."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="vat_modes")
-    vat_mode = models.CharField(
-        "НДС", max_length=10, choices=[(mode.value, VAT_MODE_LABELS[mode]) for mode in VatMode]
-    )
+    vat_mode = models.CharField("НДС", max_length=10, choices=[(mode.value, VAT_MODE_LABELS[mode]) for mode in VatMode])
     valid_from = models.DateField("действует с")
 
     class Meta:
         verbose_name = "режим НДС"
         verbose_name_plural = "режимы НДС"
-        constraints = [
-            models.UniqueConstraint(fields=["organization", "valid_from"], name="vat_mode_once_from_a_date")
-        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "valid_from"], name="vat_mode_once_from_a_date")]
 
     def __str__(self) -> str:
         return VAT_MODE_LABELS[VatMode(self.vat_mode)]

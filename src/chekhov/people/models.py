@@ -11,7 +11,9 @@ from django.db import models
 class User(AbstractUser):
     """A person who works in the panel. His position and surname stand in counter receipts (tag 1021)."""
 
-    position = models.CharField("должность", max_length=32, blank=True, help_text="Печатается в чеке: «Кассир Петрова А. А.»")
+    position = models.CharField(
+        "должность", max_length=32, blank=True, help_text="Печатается в чеке: «Кассир Петрова А. А.»"
+    )
     inn = models.CharField("ИНН", max_length=12, blank=True, help_text="ИНН кассира, 12 цифр; можно не указывать")
 
     class Meta:

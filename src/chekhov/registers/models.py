@@ -83,9 +83,7 @@ class Register(models.Model):
         Region, verbose_name="дополнительные регионы для онлайн оплат", blank=True, related_name="extra_registers"
     )
     print_online = models.BooleanField("печатать чек при онлайн оплате", default=False)
-    organization = models.ForeignKey(
-        Organization, models.PROTECT, verbose_name="организация", related_name="registers"
-    )
+    organization = models.ForeignKey(Organization, models.PROTECT, verbose_name="организация", related_name="registers")
     place = models.ForeignKey(
         Place, models.PROTECT, verbose_name="место, где стоит касса", null=True, blank=True, related_name="registers"
     )

@@ -96,12 +96,8 @@ class Fact(models.Model):
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="facts")
     region = models.ForeignKey(Region, models.PROTECT, related_name="facts")
     amount_kopecks = models.BigIntegerField("сумма")
-    means = models.CharField(
-        "чем", max_length=10, choices=[(item.value, MEANS_LABELS[item]) for item in Means]
-    )
-    channel = models.CharField(
-        "где", max_length=10, choices=[(item.value, CHANNEL_LABELS[item]) for item in Channel]
-    )
+    means = models.CharField("чем", max_length=10, choices=[(item.value, MEANS_LABELS[item]) for item in Means])
+    channel = models.CharField("где", max_length=10, choices=[(item.value, CHANNEL_LABELS[item]) for item in Channel])
     buyer_acts_for_business = models.BooleanField("покупатель — организация или ИП", default=False)
     occurred_at = models.DateTimeField("когда")
     recorded_at = models.DateTimeField("записан")

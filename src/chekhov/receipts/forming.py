@@ -1,0 +1,273 @@
+"""What a receipt is made of: the policy of the moment, the terms of a document, and the judgement of the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from chekhov.config.clock import local_date, now, zone
+from chekhov.config.database import fetch
+from chekhov.fiscal.context import RegisterProfile, RuleContext
+from chekhov.fiscal.document import Buyer, Cashier, Document, Seller
+from chekhov.fiscal.rules import Finding, check
+from chekhov.fiscal.settlement import Terms
+from chekhov.fiscal.vocabulary import (
+    Channel,
+    Ffd,
+    Means,
+    PaymentMethod,
+    PaymentObject,
+    RegisterVatRate,
+    TaxSystem,
+    VatMode,
+)
+from chekhov.registers.routing import Candidate
+
+CREDIT_METHODS = frozenset({PaymentMethod.PARTIAL_CREDIT, PaymentMethod.CREDIT, PaymentMethod.CREDIT_PAYMENT})
+
+
+@dataclass(frozen=True, slots=True)
+class SellerSettings:
+    """An organization as forming needs it, with all its VAT modes by date, newest first."""
+
+    id: int
+    code: str
+    name: str
+    inn: str
+    site_host: str
+    email: str
+    fallback_contact: str
+    time_zone: int
+    own_object: bool
+    b2b_sbp_receipts: bool
+    vat_modes: tuple[tuple[date, VatMode], ...] = ()
+
+    def vat_mode_on(self, on: date) -> VatMode | None:
+        return next((mode for valid_from, mode in self.vat_modes if valid_from <= on), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterSettings:
+    """A register record as forming needs it."""
+
+    id: int
+    uuid: str
+    name: str
+    region_id: int
+    organization_id: int
+    account_id: int
+    queue: int
+    tax_system: TaxSystem
+    vat_rate: RegisterVatRate
+    online_method: PaymentMethod
+    topup_method: PaymentMethod
+    topup_object: PaymentObject
+    topup_name: str
+    active_online: bool
+    print_online: bool
+    profile: RegisterProfile
+    credit_confirmed: bool
+    place_name: str = ""
+    place_address: str = ""
+    place_time_zone: int | None = None
+    extra_region_ids: frozenset[int] = frozenset()
+
+    @property
+    def candidate(self) -> Candidate:
+        return Candidate(
+            self.id, self.name, self.region_id, self.organization_id, self.active_online, self.extra_region_ids
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSettings:
+    """A region with its place of settlement."""
+
+    id: int
+    code: str
+    organization_id: int
+    place_id: int | None
+    place_name: str
+    place_time_zone: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The directories as one transaction sees them."""
+
+    sellers: dict[int, SellerSettings]
+    registers: dict[int, RegisterSettings]
+    regions: dict[int, RegionSettings]
+    candidates: tuple[Candidate, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a document is about, beside its lines."""
+
+    means: Means
+    channel: Channel
+    occurred_at: datetime
+    buyer: Buyer
+    buyer_acts_for_business: bool = False
+    is_topup: bool = False
+
+
+def directory_read() -> Directory:
+    """Sellers, registers and regions in four reads."""
+    sellers: dict[int, SellerSettings] = {}
+    modes: dict[int, list[tuple[date, VatMode]]] = {}
+    for organization_id, mode, valid_from in fetch(
+        "SELECT organization_id, vat_mode, valid_from FROM directory_organizationvatmode ORDER BY valid_from DESC"
+    ):
+        modes.setdefault(organization_id, []).append((_date(valid_from), VatMode(mode)))
+    for row in fetch(
+        "SELECT id, code, name, inn, site_host, email, fallback_contact, time_zone, prepayment_object, "
+        "b2b_sbp_receipts FROM directory_organization"
+    ):
+        sellers[row[0]] = SellerSettings(*row[:8], row[8] == "own", bool(row[9]), tuple(modes.get(row[0], ())))
+    extra: dict[int, set[int]] = {}
+    for register_id, region_id in fetch("SELECT register_id, region_id FROM registers_register_extra_regions"):
+        extra.setdefault(register_id, set()).add(region_id)
+    registers: dict[int, RegisterSettings] = {}
+    for row in fetch(
+        "SELECT r.id, r.uuid, r.name, r.region_id, r.organization_id, r.account_id, r.queue, r.tax_system, r.vat_rate, "
+        "r.online_method, r.topup_method, r.topup_object, r.topup_name, r.active_online, r.print_online, r.ffd, "
+        "r.internet_only, r.excise, r.max_lines, r.allow_zero_lines, r.credit_confirmed, r.place_id, p.name, p.address, "
+        "p.time_zone FROM registers_register r LEFT JOIN directory_place p ON p.id = r.place_id "
+        "WHERE r.archived_at IS NULL"
+    ):
+        registers[row[0]] = RegisterSettings(
+            id=row[0],
+            uuid=str(row[1]),
+            name=row[2],
+            region_id=row[3],
+            organization_id=row[4],
+            account_id=row[5],
+            queue=row[6],
+            tax_system=TaxSystem(row[7]),
+            vat_rate=RegisterVatRate(row[8]),
+            online_method=PaymentMethod(row[9]),
+            topup_method=PaymentMethod(row[10]),
+            topup_object=PaymentObject(row[11]),
+            topup_name=row[12],
+            active_online=bool(row[13]),
+            print_online=bool(row[14]),
+            profile=RegisterProfile(
+                ffd=Ffd(row[15]),
+                internet_only=bool(row[16]),
+                excise=None if row[17] is None else bool(row[17]),
+                max_lines=row[18],
+                allow_zero_lines=bool(row[19]),
+                place=None if row[21] is None else str(row[21]),
+            ),
+            credit_confirmed=bool(row[20]),
+            place_name=row[22] or "",
+            place_address=row[23] or "",
+            place_time_zone=row[24],
+            extra_region_ids=frozenset(extra.get(row[0], ())),
+        )
+    regions = {
+        row[0]: RegionSettings(*row[:4], row[4] or "", row[5])
+        for row in fetch(
+            "SELECT g.id, g.code, g.organization_id, g.place_id, p.name, p.time_zone FROM directory_region g "
+            "LEFT JOIN directory_place p ON p.id = g.place_id"
+        )
+    }
+    return Directory(sellers, registers, regions, tuple(item.candidate for item in registers.values()))
+
+
+def terms_for(
+    seller: SellerSettings,
+    register: RegisterSettings,
+    region: RegionSettings,
+    settlement: Settlement,
+    *,
+    tax_system: TaxSystem,
+    print_paper: bool,
+    cashier: Cashier | None = None,
+) -> Terms:
+    """The terms of a document on a register. The vat mode must be known (see `unformable`)."""
+    time_zone = register.place_time_zone or region.place_time_zone or seller.time_zone
+    settled_on = local_date(settlement.occurred_at, time_zone)
+    internet = settlement.channel is Channel.ONLINE
+    buyer = settlement.buyer
+    if not buyer.contact and seller.fallback_contact and settlement.channel is not Channel.COUNTER:
+        is_email = "@" in seller.fallback_contact
+        buyer = Buyer(
+            email=seller.fallback_contact if is_email else "",
+            phone="" if is_email else seller.fallback_contact,
+            name=buyer.name,
+            inn=buyer.inn,
+        )
+    mode = seller.vat_mode_on(settled_on)
+    assert mode is not None
+    place = seller.site_host if internet else register.place_name or region.place_name or seller.site_host
+    return Terms(
+        seller=Seller(
+            inn=seller.inn,
+            name=seller.name,
+            tax_system=tax_system,
+            place=place,
+            address=register.place_address,
+            email=seller.email,
+        ),
+        buyer=buyer,
+        vat_mode=mode,
+        vat_class=register.vat_rate.vat_class,
+        settled_on=settled_on,
+        time_zone=time_zone,
+        means=settlement.means,
+        own_object=seller.own_object,
+        internet=internet,
+        print_paper=print_paper,
+        cashier=cashier,
+    )
+
+
+def judge(
+    document: Document,
+    seller: SellerSettings,
+    register: RegisterSettings,
+    region: RegionSettings,
+    settlement: Settlement,
+) -> tuple[Finding, ...]:
+    """All findings of the rules about a document on a register."""
+    in_person = settlement.channel is Channel.COUNTER
+    local_now = now().astimezone(zone(document.time_zone))
+    context = RuleContext(
+        register=register.profile,
+        channel=settlement.channel,
+        person_present=in_person,
+        presented_card=in_person and settlement.means is Means.CARD,
+        vat_mode=seller.vat_mode_on(document.settled_on),
+        now=local_now,
+        settlement_place=None if region.place_id is None else str(region.place_id),
+        uses_fallback_contact=not settlement.buyer.contact and bool(document.buyer.contact),
+        buyer_acts_for_business=settlement.buyer_acts_for_business,
+        buyer_details_reason="b2b" if settlement.buyer_acts_for_business else "",
+        confirmed_methods=CREDIT_METHODS if register.credit_confirmed else frozenset(),
+        is_topup=settlement.is_topup,
+    )
+    return check(document, context)
+
+
+def notices_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings as they are stored with a receipt."""
+    return [
+        {"rule": item.rule, "code": item.code, "path": item.path, "message": item.message, "next_step": item.next_step}
+        for item in findings
+    ]
+
+
+def buyer_of(name: str, email: str, phone: str, inn: str, *, acts_for_business: bool) -> Buyer:
+    """The buyer of a document: contacts always, name and ИНН only where the law asks for them (1227, 1228)."""
+    if acts_for_business:
+        return Buyer(email=email, phone=phone, name=name, inn=inn)
+    return Buyer(email=email, phone=phone)
+
+
+def _date(value: Any) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(value)

@@ -1,0 +1,232 @@
+"""The single writer of receipt states: a compare-and-set UPDATE for a whole batch, and its events, in one transaction.
+
+A change names the head that it was decided on (state, version, code of the last event). Where another process was
+first, the version differs, the row is not touched and the change is not among those returned. Each event is chained to
+the one before by HMAC, so an event that was altered, removed or slipped in breaks the chain (`chain_is_whole`).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from chekhov.config.clock import now
+from chekhov.config.database import as_uuid, clock_ms, fetch, insert_rows, instant, placeholders
+from chekhov.receipts.states import State, is_lawful
+
+STATE_COLUMNS = ["receipt_id", "obligation_id", "account_id", "queue", "state", "version", "head", "key_number", "due_ms", "lease_owner", "lease_until_ms", "polls", "provider_ref", "wanted", "wanted_by", "error_code", "error_text", "changed_at"]
+_EVENT_COLUMNS = ["receipt_id", "number", "from_state", "to_state", "actor", "reason", "text", "at", "mac"]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A receipt's state as it was read: what a change is compared with."""
+
+    receipt_id: int
+    uuid: UUID
+    state: State
+    version: int
+    code: str
+    key_number: int = 1
+    provider_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A new receipt's first state."""
+
+    receipt_id: int
+    uuid: UUID
+    obligation_id: int
+    account_id: int
+    queue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One transition. Times are milliseconds from the database's clock at the moment of writing."""
+
+    head: Head
+    to: State
+    reason: str  # stable code
+    text: str = ""
+    due_in_ms: int | None = None  # when to look at it again; None: never by itself
+    lease_owner: str = ""
+    lease_ms: int | None = None
+    key_number: int | None = None  # None: unchanged
+    provider_ref: str | None = None  # None: unchanged
+    error_code: str = ""
+    error_text: str = ""
+
+
+def born(births: Sequence[Birth], *, actor: str, reason: str = "formed") -> None:
+    """Write the first state, `queued` and due at once, of new receipts, with the first event of each chain."""
+    if not births:
+        return
+    at = now()
+    stamp = instant(at)
+    due = _read_clock()
+    states: list[tuple[Any, ...]] = []
+    events: list[tuple[Any, ...]] = []
+    for birth in births:
+        code = _mac("", birth.uuid, 1, "", State.QUEUED.value, actor, reason, "", at)
+        states.append(
+            (birth.receipt_id, birth.obligation_id, birth.account_id, birth.queue, State.QUEUED.value, 1, code, 1, due,
+             "", None, 0, "", "", "", "", "", stamp)
+        )  # fmt: skip
+        events.append((birth.receipt_id, 1, "", State.QUEUED.value, actor, reason, "", stamp, code))
+    insert_rows("receipts_receiptstate", STATE_COLUMNS, states)
+    insert_rows("receipts_receiptevent", _EVENT_COLUMNS, events)
+
+
+def apply(changes: Sequence[Change], *, actor: str) -> set[int]:
+    """Move receipts; the ids of those that moved. Must run inside a transaction.
+
+    An unlawful transition is a programmer's error and raises AssertionError before anything is written.
+    """
+    if not changes:
+        return set()
+    assert connection.in_atomic_block, "a state changes inside a transaction only"
+    at = now()
+    rows: list[tuple[Any, ...]] = []
+    codes: dict[int, str] = {}
+    for change in changes:
+        head = change.head
+        assert is_lawful(head.state, change.to), f"{head.state} → {change.to} is not a transition"
+        code = _mac(
+            head.code,
+            head.uuid,
+            head.version + 1,
+            head.state.value,
+            change.to.value,
+            actor,
+            change.reason,
+            change.text,
+            at,
+        )
+        codes[head.receipt_id] = code
+        rows.append(
+            (
+                head.receipt_id,
+                head.version,
+                head.state.value,
+                change.to.value,
+                code,
+                change.due_in_ms,
+                change.lease_owner,
+                change.lease_ms,
+                change.key_number if change.key_number is not None else head.key_number,
+                change.provider_ref if change.provider_ref is not None else head.provider_ref,
+                change.error_code[:40],
+                change.error_text[:500],
+            )
+        )
+    assert len(codes) == len(changes), "one change a receipt"
+    clock = clock_ms()
+    moved = fetch(
+        "WITH v(id, version, before, after, head, due_in, owner, lease, key_number, ref, error_code, error_text) AS "
+        f"(VALUES {', '.join([placeholders(12)] * len(rows))}) "
+        "UPDATE receipts_receiptstate AS s SET state = v.after, version = s.version + 1, head = v.head, "
+        f"due_ms = CASE WHEN v.due_in IS NULL THEN NULL ELSE {clock} + CAST(v.due_in AS bigint) END, "
+        f"lease_until_ms = CASE WHEN v.lease IS NULL THEN NULL ELSE {clock} + CAST(v.lease AS bigint) END, "
+        "lease_owner = v.owner, key_number = v.key_number, provider_ref = v.ref, polls = 0, wanted = '', wanted_by = '', "
+        "error_code = v.error_code, error_text = v.error_text, changed_at = %s "
+        "FROM v WHERE s.receipt_id = v.id AND s.version = v.version AND s.state = v.before RETURNING s.receipt_id",
+        [*(value for row in rows for value in row), instant(at)],
+    )
+    ids = {int(row[0]) for row in moved}
+    insert_rows(
+        "receipts_receiptevent",
+        _EVENT_COLUMNS,
+        [
+            (
+                change.head.receipt_id,
+                change.head.version + 1,
+                change.head.state.value,
+                change.to.value,
+                actor,
+                change.reason,
+                change.text[:500],
+                instant(at),
+                codes[change.head.receipt_id],
+            )
+            for change in changes
+            if change.head.receipt_id in ids
+        ],
+    )
+    return ids
+
+
+def heads(receipt_ids: Sequence[int], *, lock: bool = False) -> dict[int, Head]:
+    """The heads of receipts as they are now; with `lock`, held until the transaction ends."""
+    if not receipt_ids:
+        return {}
+    from chekhov.config.database import for_update
+
+    found = fetch(
+        "SELECT s.receipt_id, r.uuid, s.state, s.version, s.head, s.key_number, s.provider_ref "
+        "FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
+        f"WHERE s.receipt_id IN {placeholders(len(receipt_ids))} ORDER BY s.receipt_id"
+        + (for_update() + (" OF s" if for_update() else "") if lock else ""),
+        list(receipt_ids),
+    )
+    return {
+        int(row[0]): Head(int(row[0]), as_uuid(row[1]), State(row[2]), int(row[3]), row[4], int(row[5]), row[6])
+        for row in found
+    }
+
+
+def chain_is_whole(receipt_id: int) -> bool:
+    """Whether the events of a receipt are exactly those that the writer wrote, up to the head of its state."""
+    row = fetch(
+        "SELECT r.uuid, s.head, s.version, s.state FROM receipts_receipt r "
+        "JOIN receipts_receiptstate s ON s.receipt_id = r.id WHERE r.id = %s",
+        [receipt_id],
+    )
+    if not row:
+        return False
+    receipt_uuid, head, version, state = as_uuid(row[0][0]), row[0][1], int(row[0][2]), row[0][3]
+    from chekhov.receipts.models import ReceiptEvent
+
+    code, last, count = "", "", 0
+    for event in ReceiptEvent.objects.filter(receipt_id=receipt_id).order_by("number"):
+        count += 1
+        code = _mac(
+            code, receipt_uuid, count, event.from_state, event.to_state, event.actor, event.reason, event.text, event.at
+        )
+        if event.number != count or event.from_state != last or not hmac.compare_digest(code, event.mac):
+            return False
+        last = event.to_state
+    return count == version and hmac.compare_digest(code, head) and last == state
+
+
+def _read_clock() -> int:
+    return int(fetch(f"SELECT {clock_ms()}")[0][0])
+
+
+@lru_cache(maxsize=1)
+def _chain_key() -> bytes:
+    return hmac.digest(settings.SECRET_KEY.encode(), b"chekhov receipt events", "sha256")
+
+
+def _mac(
+    before: str,
+    receipt: UUID,
+    number: int,
+    from_state: str,
+    to_state: str,
+    actor: str,
+    reason: str,
+    text: str,
+    at: datetime,
+) -> str:
+    words = (before, receipt.hex, str(number), from_state, to_state, actor, reason, text[:500], f"{at.timestamp():.6f}")
+    return hmac.digest(_chain_key(), "\x1f".join(words).encode(), "sha256").hex()
