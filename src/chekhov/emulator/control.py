@@ -21,7 +21,7 @@ from chekhov.emulator.faults import Faults
 from chekhov.emulator.press import Press
 from chekhov.emulator.register import business_now
 from chekhov.emulator.shelf import Shelf
-from chekhov.emulator.store import Store, settled
+from chekhov.emulator.store import Batch, Store
 from chekhov.emulator.tasks import Tasks
 from chekhov.emulator.wire import encode
 
@@ -99,7 +99,7 @@ class Control:
                 values.append(query[key])
         limit = min(_int(query, "limit", 1000), PAGE_LIMIT)
         rows = self._store.read(
-            "SELECT id, uuid, external_id, shop, queue, version, intent, state, error, fiscal, created_at,"  # noqa: S608
+            "SELECT id, uuid, external_id, shop, queue, version, intent, state, error, fiscal, created_at,"
             f" changed_at, body FROM tasks JOIN states ON task = id WHERE {' AND '.join(where)} ORDER BY id LIMIT ?",
             (*values, limit),
         )
@@ -120,7 +120,7 @@ class Control:
         await self._store.flush()
         where, values = ("WHERE task = ?", (_int(query, "task", 0),)) if "task" in query else ("", ())
         rows = self._store.read(
-            f"SELECT id, task, url, attempt, state, answer, body FROM callbacks {where} ORDER BY id",  # noqa: S608
+            f"SELECT id, task, url, attempt, state, answer, body FROM callbacks {where} ORDER BY id",
             values,
         )
         names = ("id", "task", "url", "attempt", "state", "answer")
@@ -174,7 +174,7 @@ class Control:
                 raise ValueError("shop and secret are not empty, queues are positive numbers")
             added.append(shop)
         for shop in added:
-            await settled(save_shop(self._store, self._shops, shop))
+            await save_shop(self._store, self._shops, shop)
         return [_shown(shop) for shop in added]
 
     async def _clock(self, query: dict[str, str], body: Any) -> Any:
@@ -204,7 +204,7 @@ class Control:
         return {"status": "ok"}
 
 
-def save_shop(store: Store, shops: dict[str, ShopConfig], shop: ShopConfig) -> Any:
+def save_shop(store: Store, shops: dict[str, ShopConfig], shop: ShopConfig) -> Batch:
     """Make a shop known and put it on its way to disk; returns the batch."""
     shops[shop.shop] = shop
     queues = json.dumps(shop.queues)

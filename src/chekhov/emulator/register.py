@@ -12,6 +12,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Any
 
 from chekhov.emulator import vocabulary as words
@@ -30,9 +31,11 @@ MARKERS: dict[str, str] = {
 PAPER_OUT = MARKERS["#kkt-paper"]
 
 
-def local_time(instant: datetime, timezone: int) -> datetime:
-    """``instant`` by the clock of a zone of tag 1011: n means UTC+(n+1)."""
-    return instant + timedelta(hours=timezone + 1)
+@lru_cache(maxsize=32)
+def _stamps(minute: int, timezone: int) -> tuple[str, str]:
+    """Date and ``YYYYMMDDTHHMM`` of a Unix minute by the clock of a zone of tag 1011: n means UTC+(n+1)."""
+    local = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(minutes=minute + (timezone + 1) * 60)
+    return local.strftime("%Y-%m-%d"), local.strftime("%Y%m%dT%H%M")
 
 
 def business_now(offset_seconds: int) -> datetime:
@@ -68,7 +71,7 @@ class Register:
 
     def issue(self, receipt: Receipt, now: datetime) -> dict[str, Any]:
         """Write one document to the drive and return its ``fiscal_data``."""
-        today = local_time(now, words.MOSCOW).strftime("%Y-%m-%d")
+        today, _ = _stamps(int(now.timestamp()) // 60, words.MOSCOW)
         if self.shift_on != today:
             self.document += 2 if self.shift else 1  # the old shift is closed, the new one opened
             self.shift += 1
@@ -77,7 +80,7 @@ class Register:
         self.document += 1
         self.number += 1
         total = f"{receipt.total:.2f}"
-        moment = local_time(now, receipt.timezone).strftime("%Y%m%dT%H%M")
+        _, moment = _stamps(int(now.timestamp()) // 60, receipt.timezone)
         seed = f"{self.fn}|{self.rn}|{self.document}|{moment}|{total}".encode()
         sign = int.from_bytes(hashlib.sha256(seed).digest()[:4], "big")
         return {
@@ -100,9 +103,11 @@ _V2_DATE = re.compile(r"([0-2]\d|3[01])\.(0\d|1[0-2])\.\d{4}").fullmatch
 def device_error(receipt: Receipt, version: str, *, inn: str, switches: Switches) -> str | None:
     """Why the register would not print the receipt, as the text of the task; None when it would."""
     document = receipt.document
-    for marker, error in MARKERS.items():
-        if marker in receipt.external_id or any(marker in line["name"] for line in document["positions"]):
-            return error
+    texts = "\n".join([receipt.external_id, *[line["name"] for line in document["positions"]]])
+    if "#kkt-" in texts:
+        for marker, error in MARKERS.items():
+            if marker in texts:
+                return error
     client = as_object(document.get("client"))
     given_inn = as_object(document.get("company")).get("inn")
     if inn and given_inn and given_inn != inn:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import tempfile
@@ -73,6 +74,7 @@ def run(config: EmulatorConfig, *, on_ready: Callable[[str], None] | None = None
 
 
 async def _run(config: EmulatorConfig, on_ready: Callable[[str], None] | None) -> None:
+    gc.set_threshold(50_000, 20, 100)  # the index only grows: looking through it often is wasted
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from chekhov.emulator.refusals import invalid, not_found
-from chekhov.emulator.store import Store, settled
+from chekhov.emulator.store import Store
 from chekhov.emulator.wire import Document, encode, parse
 
 Item = tuple[str, str, Document]
@@ -31,7 +31,7 @@ class Shelf:
         for (value,) in self._store.read("SELECT value FROM counters WHERE name = ?", (self._table,)):
             self._last_id = value
         for number, shop, version, deleted, body in self._store.read(
-            f"SELECT id, shop, version, deleted, body FROM {self._table} ORDER BY id"  # noqa: S608 - our own table
+            f"SELECT id, shop, version, deleted, body FROM {self._table} ORDER BY id"
         ):
             if not deleted:
                 self._items[number] = (shop, version, parse(body.encode(), 500))
@@ -84,7 +84,7 @@ class Shelf:
     async def _save(self, number: int, *, deleted: bool) -> None:
         shop, version, document = self._items[number]
         body = encode(document).decode()
-        await settled(self._store.put(self._table, (number, shop, version, int(deleted), body)))
+        await self._store.put(self._table, (number, shop, version, int(deleted), body))
 
 
 def page(found: list[Any], query: str) -> tuple[list[Any], dict[str, int]]:

@@ -47,7 +47,7 @@ def _schema() -> Iterable[str]:
 
 def _statement(table: str, rows: int) -> str:
     row = f"({', '.join('?' * len(TABLES[table]))})"
-    return f"INSERT OR REPLACE INTO {table} VALUES {', '.join([row] * rows)}"  # noqa: S608 - our own table
+    return f"INSERT OR REPLACE INTO {table} VALUES {', '.join([row] * rows)}"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -56,6 +56,14 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     return connection
+
+
+class Batch(asyncio.Future[None]):
+    """What is committed together. Many wait for it, so that none of them can cancel it for the rest."""
+
+    def cancel(self, msg: object = None) -> bool:
+        """Refuse: the waiter is cancelled once the batch is on disk."""
+        return False
 
 
 class Store:
@@ -69,20 +77,20 @@ class Store:
         self._reader = connect(path)
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting: dict[str, dict[Any, Row]] = {}
-        self._batch: asyncio.Future[None] | None = None
-        self._in_flight: asyncio.Future[None] | None = None
+        self._batch: Batch | None = None
+        self._in_flight: Batch | None = None
         self._thread = threading.Thread(target=self._work, name="emulator-store", daemon=True)
         self._thread.start()
 
-    def put(self, table: str, row: Row) -> asyncio.Future[None]:
-        """Insert or replace a row; the future ends when it is on disk. Await it through ``settled``."""
+    def put(self, table: str, row: Row) -> Batch:
+        """Insert or replace a row; the future ends when it is on disk. Any number of callers may await it."""
         rows = self._waiting.get(table)
         if rows is None:
             rows = self._waiting[table] = {}
         rows[row[0]] = row
         if self._batch is None:
             loop = asyncio.get_running_loop()
-            self._batch = loop.create_future()
+            self._batch = Batch(loop=loop)
             if self._in_flight is None:
                 loop.call_soon(self._start)
         return self._batch
@@ -91,7 +99,7 @@ class Store:
         """Wait until everything that was put is on disk."""
         last = self._batch or self._in_flight
         if last is not None:
-            await settled(last)
+            await last
 
     def read(self, sql: str, parameters: Row = ()) -> list[Row]:
         """What is committed."""
@@ -104,11 +112,11 @@ class Store:
 
         def job() -> None:
             for table in FORGOTTEN_BY_RESET:
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own table
+                self._connection.execute(f"DELETE FROM {table}")
             done.get_loop().call_soon_threadsafe(done.set_result, None)
 
         self._jobs.put(job)
-        await settled(done)
+        await done
 
     async def close(self) -> None:
         """Commit the rest and leave."""
@@ -135,7 +143,7 @@ class Store:
 
         self._jobs.put(job)
 
-    def _finish(self, batch: asyncio.Future[None], error: BaseException | None) -> None:
+    def _finish(self, batch: Batch, error: BaseException | None) -> None:
         self._in_flight = None
         if error is not None:
             batch.set_exception(error)
@@ -163,11 +171,3 @@ class Store:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
-
-
-async def settled(batch: asyncio.Future[None]) -> None:
-    """Wait for a batch that others wait for too: cancelling the waiter leaves the batch alone."""
-    if not batch.done():
-        await asyncio.shield(batch)
-    else:
-        batch.result()

@@ -150,8 +150,8 @@ def _drawn(strip: Strip, register: tuple[str, str]) -> str:
     posted = (datetime.fromtimestamp(strip.created_at / 1000, UTC) + timedelta(hours=3)).strftime("%H:%M:%S")
     return (
         f'<article class="{classes}" id="task-{strip.id}"><div class="paper">{"".join(out)}{stamp}</div>'
-        f'<footer>{error}<p>задача <a href="/_emulator/tape?task={strip.id}">{strip.id}</a> · очередь {strip.queue}'
-        f" · {strip.version} · принята {posted}</p><p>{escape(strip.external_id)}</p></footer></article>"
+        f'<footer>{error}<p>№ <a href="/_emulator/tape?task={strip.id}">{strip.id}</a> · очередь {strip.queue}'
+        f" · {strip.version} · {posted}</p><p>{escape(strip.external_id)}</p></footer></article>"
     )
 
 

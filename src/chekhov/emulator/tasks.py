@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import random
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from chekhov.emulator.store import Store, settled
+from chekhov.emulator.store import Batch, Store
 from chekhov.emulator.wire import Receipt, check_receipt, parse
 
 NEW, PROCESSING, DONE, ERROR = "new", "processing", "done", "error"
@@ -19,6 +19,11 @@ NEW, PROCESSING, DONE, ERROR = "new", "processing", "done", "error"
 def now_ms() -> int:
     """The real clock, for delays and for the record; business time is ``register.business_now``."""
     return time.time_ns() // 1_000_000
+
+
+def _uuid() -> str:
+    """A random UUID without a system call."""
+    return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 
 @dataclass(slots=True)
@@ -40,7 +45,7 @@ class Task:
     """When the next step is due; an error with a due time becomes done later."""
     receipt: Receipt | None = field(default=None, repr=False)
     """Kept until the task is final."""
-    saved: asyncio.Future[None] | None = field(default=None, repr=False)
+    saved: Batch | None = field(default=None, repr=False)
     """The batch that carries the last change. Nothing of a task is told to anyone before it is on disk."""
 
     def created(self) -> dict[str, Any]:
@@ -109,7 +114,7 @@ class Tasks:
         self._last_id += 1
         task = Task(
             id=self._last_id,
-            uuid=str(uuid.uuid4()),
+            uuid=_uuid(),
             shop=shop,
             queue=queue,
             version=version,
@@ -127,7 +132,7 @@ class Tasks:
         self.save(task)
         return task
 
-    def save(self, task: Task) -> asyncio.Future[None]:
+    def save(self, task: Task) -> Batch:
         """Put the task's state on its way to disk."""
         fiscal = task.fiscal.decode() if task.fiscal else None
         task.saved = self._store.put("states", (task.id, task.state, task.error, fiscal, task.due_at, now_ms()))
@@ -172,6 +177,6 @@ async def on_disk(task: Task) -> None:
     """Wait until the task's last change is on disk."""
     while task.saved is not None:
         batch = task.saved
-        await settled(batch)
+        await batch
         if task.saved is batch:
             task.saved = None
