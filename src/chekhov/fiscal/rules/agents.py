@@ -8,7 +8,6 @@ from chekhov.fiscal.document import Line
 from chekhov.fiscal.inn import is_inn_or_foreign
 from chekhov.fiscal.rules.case import Case
 from chekhov.fiscal.rules.rule import FINE, REFUSAL, Broken, document_rule
-from chekhov.fiscal.text import is_cp866
 
 
 def _faults(line: Line) -> list[tuple[str, str]]:
@@ -30,8 +29,8 @@ def _faults(line: Line) -> list[tuple[str, str]]:
         ("agent.transfer_name", agent.transfer_name, 64, 1026),
         ("agent.transfer_address", agent.transfer_address, 256, 1005),
     ):
-        if len(text) > limit or not is_cp866(text):
-            faults.append((path, f"тег {tag} длиннее {limit} знаков или не печатается"))
+        if len(text) > limit:
+            faults.append((path, f"тег {tag} длиннее {limit} знаков"))
     return faults
 
 

@@ -9,7 +9,6 @@ from chekhov.fiscal.contact import CONTACT_LIMIT, is_email, is_host, is_phone
 from chekhov.fiscal.inn import is_inn_or_foreign, is_person_inn
 from chekhov.fiscal.rules.case import Case, roubles
 from chekhov.fiscal.rules.rule import FINE, NOTICE, REFUSAL, Broken, document_rule
-from chekhov.fiscal.text import is_cp866
 from chekhov.fiscal.vocabulary import Channel
 
 INTERNET_SIGN_FROM = date(2025, 9, 1)
@@ -167,8 +166,8 @@ def cashier_is_named(case: Case) -> Sequence[Broken]:
             return FINE
         return [Broken("cashier", "Кассир не указан: будет напечатан кассир, заданный в самой кассе")]
     broken = FINE
-    if not cashier.name.strip() or len(cashier.name) > 64 or not is_cp866(cashier.name):
-        broken += (Broken("cashier.name", f"Имя кассира «{cashier.name}» пустое, длинное или не печатается"),)
+    if not cashier.name.strip() or len(cashier.name) > 64:
+        broken += (Broken("cashier.name", f"Имя кассира «{cashier.name}» пустое или длиннее 64 знаков"),)
     if cashier.inn and not is_person_inn(cashier.inn):
         broken += (Broken("cashier.inn", f"ИНН кассира {cashier.inn} не проходит проверку"),)
     return broken
@@ -186,10 +185,10 @@ def place_is_given(case: Case) -> Sequence[Broken]:
     broken = FINE
     if not seller.place.strip():
         broken += (Broken("seller.place", "Место расчётов не указано"),)
-    elif len(seller.place) > 256 or not is_cp866(seller.place):
-        broken += (Broken("seller.place", "Место расчётов длиннее 256 знаков или не печатается"),)
-    if len(seller.address) > 256 or not is_cp866(seller.address):
-        broken += (Broken("seller.address", "Адрес расчётов длиннее 256 знаков или не печатается"),)
+    elif len(seller.place) > 256:
+        broken += (Broken("seller.place", "Место расчётов длиннее 256 знаков"),)
+    if len(seller.address) > 256:
+        broken += (Broken("seller.address", "Адрес расчётов длиннее 256 знаков"),)
     return broken
 
 
