@@ -93,9 +93,7 @@ class Shop:
         return self.call("POST", f"/api/shop/{version}/queues/{queue or self.queue}/task", body)
 
     def post_many(self, documents: Any, version: str = "v2") -> Answer:
-        return self.call(
-            "POST", f"/api/shop/{version}/queues/{self.queue}/multi-tasks", json.dumps(documents).encode()
-        )
+        return self.call("POST", f"/api/shop/{version}/queues/{self.queue}/multi-tasks", json.dumps(documents).encode())
 
     def task(self, number: int, version: str = "v2") -> Answer:
         return self.call("GET", f"/api/shop/{version}/tasks/{number}")
@@ -176,6 +174,7 @@ def emulator(process: EmulatorProcess) -> EmulatorProcess:
     process.reset()
     process.settings(**Switches().as_dict(), pickup_delay_ms=0, print_delay_ms=0)
     process.call("POST", "clock", {"offset_seconds": 0})
+    process.call("POST", "shops", {"shop": process.shop, "secret": process.secret, "queues": [process.queue]})
     return process
 
 

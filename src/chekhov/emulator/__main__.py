@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     options = flags.parse_args(argv)
     try:
         switches = Switches(strict=options.strict).changed(dict(map(switch_from_text, options.switch)))
-        secret = options.secret or options.secret_file.read_text("utf-8").strip()
+        secret = secret_of(options)
     except (ValueError, OSError) as error:
         flags.error(str(error))
     config = EmulatorConfig(
@@ -73,6 +73,18 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"Эмулятор не запущен: {error}\n")
         return 1
     return 0
+
+
+def secret_of(options: argparse.Namespace) -> str:
+    """The secret of ``--secret`` or of the file of ``--secret-file``.
+
+    :raises OSError: when the file cannot be read.
+    :raises ValueError: when there is no secret in it.
+    """
+    secret: str = options.secret or options.secret_file.read_text("utf-8").strip()
+    if not secret:
+        raise ValueError("секретный ключ пуст")
+    return secret
 
 
 def _announce(address: str) -> None:

@@ -47,7 +47,11 @@ class EmulatorProcess:
         self.db = db or Path(self._folder.name) / "emulator.db"
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[str] | None = None
-        self.start()
+        try:
+            self.start()
+        except RuntimeError:
+            self._folder.cleanup()
+            raise
 
     def __enter__(self) -> Self:
         return self
