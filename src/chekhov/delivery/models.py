@@ -15,15 +15,31 @@ class Lane(models.Model):
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="lanes")
     queue = models.PositiveIntegerField()
-    rate_per_second = models.PositiveIntegerField("запросов в секунду", default=5)  # 0: without a limit
-    in_flight_max = models.PositiveIntegerField("одновременно, не больше", default=16)
-    next_slot_ms = models.BigIntegerField(default=0)  # when the rate allows the next request
+    in_flight_max = models.PositiveIntegerField("одновременно, не больше")
     paused_until_ms = models.BigIntegerField(default=0)
     pause_code = models.CharField(max_length=40, blank=True)
     pause_text = models.CharField(max_length=300, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "queue"], name="lane_once_for_a_queue")]
+
+
+class Pace(models.Model):
+    """How often an account may be asked, all its queues together, polls included."""
+
+    account = models.OneToOneField(Account, models.PROTECT, primary_key=True, related_name="pace")
+    rate_per_second = models.PositiveIntegerField("запросов в секунду")  # 0: without a limit
+    next_slot_ms = models.BigIntegerField(default=0)  # up to here the allowance is used up
+
+
+class CallbackUrl(models.Model):
+    """An address that a provider was told to call: callbacks signed for any of them are accepted, for ever."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="callback_urls")
+    url = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "url"], name="callback_url_once")]
 
 
 class Attempt(models.Model):
@@ -63,6 +79,7 @@ class Callback(models.Model):
     key = models.CharField(max_length=64, blank=True)
     headers = models.JSONField()
     body = models.BinaryField()
+    digest = models.CharField(max_length=64)  # SHA-256 of the body: a repeat is stored once
     verdict = models.CharField(max_length=12)
     effect = models.CharField(max_length=40)
     received_at = models.DateTimeField(db_index=True)
@@ -70,6 +87,7 @@ class Callback(models.Model):
     class Meta:
         verbose_name = "уведомление кассы"
         verbose_name_plural = "уведомления кассы"
+        constraints = [models.UniqueConstraint(fields=["account", "verdict", "digest"], name="callback_stored_once")]
 
 
 class WorkerBeat(models.Model):

@@ -1,12 +1,10 @@
-"""What people and callbacks ask of a receipt that exists: look again sooner, retry, cancel.
+"""What a person asks of a receipt that exists: try again, or cancel it.
 
 Retry and cancellation of a failed receipt are wishes: the worker asks the provider once more about the old task, and
 only if it is still without a receipt does the wish come true.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from chekhov.config.database import clock_ms, execute, placeholders, writing
 from chekhov.delivery.models import Attempt
@@ -19,21 +17,6 @@ from chekhov.receipts.models import Receipt
 from chekhov.receipts.states import State
 
 WISHES = {"retry": "Пробить ещё раз", "cancel": "Отменить"}
-
-
-def receipts_hurry(receipt_ids: Sequence[int]) -> int:
-    """Let the worker look at these receipts at once. Harmless for those that are final; the number that will be looked at.
-
-    What a verified callback does: it shortens the wait and proves nothing by itself.
-    """
-    if not receipt_ids:
-        return 0
-    return execute(
-        f"UPDATE receipts_receiptstate SET due_ms = {clock_ms()} WHERE receipt_id IN {placeholders(len(receipt_ids))} "
-        "AND state IN ('accepted', 'unknown', 'failed') AND (due_ms IS NULL OR due_ms > "
-        f"{clock_ms()})",
-        list(receipt_ids),
-    )
 
 
 def receipt_retry(*, receipt: Receipt, actor: User) -> None:

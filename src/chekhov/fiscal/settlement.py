@@ -14,8 +14,8 @@ from datetime import date, datetime, time, timedelta, timezone
 from chekhov.fiscal.allocation import measured_name, split_line, spread
 from chekhov.fiscal.document import Buyer, Cashier, Document, Line, Payment, Seller
 from chekhov.fiscal.money import ZERO, Money
+from chekhov.fiscal.printable import printable
 from chekhov.fiscal.quantity import ONE, Quantity, line_sum
-from chekhov.fiscal.text import clean_name
 from chekhov.fiscal.vat import code_for
 from chekhov.fiscal.vocabulary import (
     CalculationSign,
@@ -176,12 +176,11 @@ def payment_document(order: Order, shares: Sequence[Money], method: PaymentMetho
             continue
         vat = code_for(line.vat_class or terms.vat_class, terms.vat_mode, method, terms.settled_on)
         payment_object = _object_of(line, method, own=terms.own_object)
-        name = clean_name(line.name).text
         if not share:
-            lines.append(_line(line, name, ZERO, line.quantity, ZERO, payment_object, method, vat))
+            lines.append(_line(line, line.name, ZERO, line.quantity, ZERO, payment_object, method, vat))
             continue
         for piece in split_line(share, line.quantity):
-            printed = clean_name(measured_name(name, line.quantity, line.unit)).text if piece.as_one else name
+            printed = measured_name(line.name, line.quantity, line.unit) if piece.as_one else line.name
             printed_unit = Unit.PIECE if piece.as_one else line.unit
             lines.append(
                 _line(
@@ -204,7 +203,7 @@ def topup_document(
     """The receipt for a balance top-up: one line named by the register, method and object as the register says."""
     vat = code_for(terms.vat_class, terms.vat_mode, method, terms.settled_on)
     line = Line(
-        name=clean_name(name).text,
+        name=name,
         price=amount,
         quantity=ONE,
         sum=amount,
@@ -277,7 +276,7 @@ def _line(
 
 def _document(lines: tuple[Line, ...], terms: Terms) -> Document:
     total = Money(sum(line.sum.kopecks for line in lines))
-    return Document(
+    document = Document(
         sign=CalculationSign.SALE,
         lines=lines,
         payments=(Payment(PAYMENT_KINDS[terms.means], total),),
@@ -290,3 +289,4 @@ def _document(lines: tuple[Line, ...], terms: Terms) -> Document:
         print_paper=terms.print_paper,
         cashier=terms.cashier,
     )
+    return printable(document)

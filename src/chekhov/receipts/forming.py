@@ -135,8 +135,8 @@ def directory_read() -> Directory:
     for row in fetch(
         "SELECT r.id, r.uuid, r.name, r.region_id, r.organization_id, r.account_id, r.queue, r.tax_system, r.vat_rate, "
         "r.online_method, r.topup_method, r.topup_object, r.topup_name, r.active_online, r.print_online, r.ffd, "
-        "r.internet_only, r.excise, r.max_lines, r.allow_zero_lines, r.credit_confirmed, r.place_id, p.name, p.address, "
-        "p.time_zone FROM registers_register r LEFT JOIN directory_place p ON p.id = r.place_id "
+        "r.internet_only, r.excise, r.max_lines, r.allow_zero_lines, r.credit_confirmed, r.place_id, p.name, "
+        "p.address, p.time_zone FROM registers_register r LEFT JOIN directory_place p ON p.id = r.place_id "
         "WHERE r.archived_at IS NULL"
     ):
         registers[row[0]] = RegisterSettings(

@@ -458,9 +458,61 @@ def receipt_uuid(identity: str, generation: int) -> UUID:
 
 # --- writing ----------------------------------------------------------------------------------------------------------
 
-_FACT_COLUMNS = ["uuid", "kind", "source_id", "external_id", "invoice_id", "customer_id", "organization_id", "region_id", "amount_kopecks", "means", "channel", "buyer_acts_for_business", "occurred_at", "recorded_at", "actor", "content_hash"]
-_OBLIGATION_COLUMNS = ["uuid", "fact_id", "slot", "part", "organization_id", "region_id", "customer_id", "invoice_id", "amount_kopecks", "policy", "routing", "due_at", "missing_code", "missing_text", "recorded_at"]
-RECEIPT_COLUMNS = ["uuid", "obligation_id", "generation", "document", "kind", "sign", "total_kopecks", "register_id", "account_id", "queue", "organization_id", "customer_id", "invoice_id", "contact", "notices", "after_id", "created_at", "actor"]
+_FACT_COLUMNS = [
+    "uuid",
+    "kind",
+    "source_id",
+    "external_id",
+    "invoice_id",
+    "customer_id",
+    "organization_id",
+    "region_id",
+    "amount_kopecks",
+    "means",
+    "channel",
+    "buyer_acts_for_business",
+    "occurred_at",
+    "recorded_at",
+    "actor",
+    "content_hash",
+]
+_OBLIGATION_COLUMNS = [
+    "uuid",
+    "fact_id",
+    "slot",
+    "part",
+    "organization_id",
+    "region_id",
+    "customer_id",
+    "invoice_id",
+    "amount_kopecks",
+    "policy",
+    "routing",
+    "due_at",
+    "missing_code",
+    "missing_text",
+    "recorded_at",
+]
+RECEIPT_COLUMNS = [
+    "uuid",
+    "obligation_id",
+    "generation",
+    "document",
+    "kind",
+    "sign",
+    "total_kopecks",
+    "register_id",
+    "account_id",
+    "queue",
+    "organization_id",
+    "customer_id",
+    "invoice_id",
+    "contact",
+    "notices",
+    "after_id",
+    "created_at",
+    "actor",
+]
 
 
 def _write(drafts: Sequence[_Draft], source: Source, actor: str) -> None:
@@ -528,7 +580,9 @@ def _write(drafts: Sequence[_Draft], source: Source, actor: str) -> None:
     formed = [draft for draft in owing if draft.document is not None]
     receipt_rows = []
     for draft in formed:
-        assert draft.document is not None and draft.register is not None and draft.receipt_uuid is not None
+        assert draft.document is not None
+        assert draft.register is not None
+        assert draft.receipt_uuid is not None
         receipt_rows.append(
             receipt_row(
                 draft.receipt_uuid,

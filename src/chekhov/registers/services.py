@@ -1,4 +1,4 @@
-"""Writing cash-register records: the form of «Онлайн-кассы для фискализации» with all that it must refuse and report."""
+"""Writing cash-register records: the form of «Онлайн-кассы для фискализации», what it refuses and what it reports."""
 
 from __future__ import annotations
 
@@ -298,7 +298,8 @@ def _notices(register: Register, account: Account, secret_replaced: bool) -> lis
                 continue
             names = ", ".join(Region.objects.filter(pk__in=shared).order_by("name").values_list("name", flat=True))
             found.append(
-                f"Регионы «{names}» обслуживает и касса «{other.name}»: чеки берёт касса самого региона, затем более ранняя."
+                f"Регионы «{names}» обслуживает и касса «{other.name}»: "
+                "чеки берёт касса самого региона, затем более ранняя."
             )
     served = {
         (region_id, item.organization_id)

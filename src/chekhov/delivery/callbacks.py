@@ -1,0 +1,104 @@
+"""The inbox of providers' notifications: store it as it came, judge it, let it shorten a wait. Never more than that.
+
+A callback is a hint. What it says is believed only so far as to ask the provider sooner; the proof of a receipt is
+always the provider's own answer to our question. So early, repeated, late, out-of-order and lost callbacks are
+harmless, and a forged one changes nothing: it is kept, within a bound, so that people can see that somebody tries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.utils import timezone
+
+from chekhov.config.database import fetch, writing
+from chekhov.delivery.models import Callback, CallbackUrl
+from chekhov.drivers import registry
+from chekhov.drivers.contract import CallbackVerdict, Verdict
+from chekhov.receipts import writer
+from chekhov.receipts.states import State
+from chekhov.registers.models import Account
+from chekhov.registers.secrets import decrypt
+from chekhov.registers.services import notification_link
+
+MAX_BODY_BYTES = 64 * 1024
+KEPT_REJECTED_AN_HOUR = 100
+_KEPT_HEADERS = ("content-type", "content-length", "user-agent", "x-hmac-signature", "x-forwarded-for")
+_STATUS = {Verdict.VERIFIED: 200, Verdict.FORGED: 403, Verdict.MALFORMED: 422}
+
+
+def callback_receive(*, provider: str, token: str, headers: Mapping[str, str], body: bytes) -> int:
+    """Take one notification; the HTTP status to answer.
+
+    200 taken, 403 forged, 404 unknown link, 413 too large, 422 signed but unreadable.
+    """
+    account = Account.objects.filter(provider=provider, link_token=token).first()
+    if account is None:
+        return 404
+    if len(body) > MAX_BODY_BYTES:
+        return 413
+    urls = [notification_link(account), *CallbackUrl.objects.filter(account=account).values_list("url", flat=True)]
+    verdict = registry.get(provider).driver.verify_callback(
+        decrypt(account.secret_encrypted), urls, body, {name.lower(): value for name, value in headers.items()}
+    )
+    if verdict.verdict is not Verdict.VERIFIED and _is_flood(account):
+        return _STATUS[verdict.verdict]
+    with writing():
+        receipt_id = _receipt_of(account, verdict)
+        effect = _effect(receipt_id, verdict)
+        Callback.objects.bulk_create(
+            [
+                Callback(
+                    provider=provider,
+                    account=account,
+                    receipt_id=receipt_id,
+                    key=verdict.key[:64],
+                    headers={name: value[:300] for name, value in headers.items() if name.lower() in _KEPT_HEADERS},
+                    body=body,
+                    digest=hashlib.sha256(body).hexdigest(),
+                    verdict=verdict.verdict.value,
+                    effect=effect,
+                    received_at=timezone.now(),
+                )
+            ],
+            ignore_conflicts=True,  # the same notification again is stored once
+        )
+    return _STATUS[verdict.verdict]
+
+
+def _receipt_of(account: Account, verdict: CallbackVerdict) -> int | None:
+    """The receipt by the key that we gave it, whichever record's link the notification came to."""
+    if verdict.verdict is not Verdict.VERIFIED:
+        return None
+    rows = fetch(
+        "SELECT receipt_id FROM delivery_attempt WHERE key = %s AND account_id = %s ORDER BY id LIMIT 1",
+        [verdict.key, account.pk],
+    )
+    return int(rows[0][0]) if rows else None
+
+
+def _effect(receipt_id: int | None, verdict: CallbackVerdict) -> str:
+    if verdict.verdict is not Verdict.VERIFIED:
+        return "none"
+    if receipt_id is None:
+        return "no_receipt"
+    head = writer.heads([receipt_id], lock=True)[receipt_id]
+    if head.state in (State.ACCEPTED, State.UNKNOWN) and not head.provider_ref and verdict.provider_id:
+        writer.touch([writer.Touch(receipt_id, head.version, 0, head.polls, verdict.provider_id)])
+        return "task_learned"
+    if writer.hurry([receipt_id]):
+        return "hurried"
+    if head.state in (State.QUEUED, State.SENDING):
+        return "early"
+    if head.state is State.CANCELLED and verdict.state == "done":
+        return "incident"
+    return "nothing_new"
+
+
+def _is_flood(account: Account) -> bool:
+    """Whether enough rejected notifications of this account were kept in the last hour."""
+    since = timezone.now() - timedelta(hours=1)
+    kept = Callback.objects.filter(account=account, received_at__gte=since).exclude(verdict=Verdict.VERIFIED.value)
+    return len(kept.values_list("pk", flat=True)[:KEPT_REJECTED_AN_HOUR]) >= KEPT_REJECTED_AN_HOUR

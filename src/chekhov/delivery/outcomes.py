@@ -1,0 +1,245 @@
+"""What an answer does to a receipt. Pure: from what was known, to one transition or to a later look.
+
+`refused` and `queued` again are said of the document, not of the last call: they need proof that every attempt under
+every key stored nothing at the provider. While one attempt is without such proof the receipt is «исход неизвестен»,
+whatever a repeat was told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chekhov.drivers.contract import (
+    Accepted,
+    Capabilities,
+    Done,
+    ErrorKind,
+    Failed,
+    NotFound,
+    Pending,
+    PollOutcome,
+    ProviderError,
+    Refused,
+    SubmitOutcome,
+    Unsent,
+    Unsure,
+)
+from chekhov.fiscal.document import FiscalResult
+from chekhov.receipts.states import State
+from chekhov.receipts.writer import Change, Head, Touch
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, as it is stored with it."""
+
+    ACCEPTED = "accepted"
+    DONE = "done"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    UNSURE = "unsure"
+
+
+OUTCOME_LABELS = {
+    "": "ответа ещё нет",
+    Outcome.ACCEPTED: "принят",
+    Outcome.DONE: "пробит",
+    Outcome.REFUSED: "отказ",
+    Outcome.NOT_SENT: "не ушёл",
+    Outcome.UNSURE: "неизвестно",
+}
+PROVES_ABSENCE = frozenset({Outcome.REFUSED, Outcome.NOT_SENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """An account's queue must rest: the connection is at fault, not the document."""
+
+    seconds: int
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to write for one receipt: a transition, or a later look, or nothing; and what goes with it."""
+
+    change: Change | None = None
+    touch: Touch | None = None
+    result: FiscalResult | None = None
+    pause: Pause | None = None
+
+
+def stored_outcome(outcome: SubmitOutcome) -> tuple[Outcome, ProviderError | None, str]:
+    """An attempt's outcome as stored, with the provider's error and a sentence."""
+    if isinstance(outcome, Accepted):
+        return Outcome.ACCEPTED, None, " ".join(outcome.warnings)
+    if isinstance(outcome, Done):
+        return Outcome.DONE, None, ""
+    if isinstance(outcome, Refused):
+        return Outcome.REFUSED, outcome.error, outcome.error.text
+    if isinstance(outcome, Unsent):
+        return Outcome.NOT_SENT, None, outcome.reason
+    return Outcome.UNSURE, outcome.error, outcome.reason
+
+
+def after_submission(
+    head: Head,
+    outcome: SubmitOutcome,
+    capabilities: Capabilities,
+    *,
+    others_absent: bool,
+    attempts: int,
+    has_callback: bool = False,
+) -> Decision:
+    """What the answer to a POST does.
+
+    `others_absent` says that every other attempt of the receipt provably stored nothing, `attempts` counts them all.
+    """
+    wait_ms = _step(capabilities.retry_schedule_seconds, attempts - 1) * 1000
+    if head.state not in (State.SENDING, State.UNKNOWN):
+        return _late(head, outcome, capabilities)
+    if isinstance(outcome, Accepted):
+        first_ms = 0 if has_callback else capabilities.poll_schedule_seconds[0] * 1000
+        reason = "adopted" if outcome.was_known else "accepted"
+        return Decision(
+            Change(
+                head,
+                State.ACCEPTED,
+                reason,
+                " ".join(outcome.warnings),
+                due_in_ms=first_ms,
+                provider_ref=outcome.ref.provider_id or None,
+            )
+        )
+    if isinstance(outcome, Done):
+        change = Change(head, State.FISCALIZED, "done", provider_ref=outcome.ref.provider_id or None)
+        return Decision(change, result=outcome.result)
+    if isinstance(outcome, Refused) and others_absent:
+        return _absent_refused(head, outcome.error, wait_ms)
+    if isinstance(outcome, Unsent) and others_absent:
+        change = Change(
+            head,
+            State.QUEUED,
+            "not_sent",
+            outcome.reason,
+            due_in_ms=wait_ms,
+            error_code="not_sent",
+            error_text=outcome.reason,
+        )
+        return Decision(change)
+    error = outcome.error if isinstance(outcome, Refused | Unsure) else None
+    text = outcome.error.text if isinstance(outcome, Refused) else outcome.reason
+    if isinstance(outcome, Refused):
+        text = f"Повтор отклонён, но судьба прежней отправки неизвестна: {text}"
+    code = error.code if error else "no_answer"
+    pause = _pause(error) if isinstance(outcome, Refused) else None
+    if head.state is State.SENDING:
+        change = Change(head, State.UNKNOWN, "unsure", text, due_in_ms=wait_ms, error_code=code, error_text=text)
+        return Decision(change, pause=pause)
+    touch = Touch(
+        head.receipt_id, head.version, wait_ms, head.polls, head.provider_ref, error_code=code, error_text=text
+    )
+    return Decision(touch=touch, pause=pause)
+
+
+def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities) -> Decision:
+    """What the answer to a question about a task does."""
+    if head.state not in (State.ACCEPTED, State.UNKNOWN, State.FAILED):
+        return Decision()
+    polls = head.polls + 1
+    wait_ms = _step(capabilities.poll_schedule_seconds, polls) * 1000
+    if isinstance(outcome, Done):
+        return Decision(Change(head, State.FISCALIZED, "done"), result=outcome.result)
+    if isinstance(outcome, Failed):
+        return _failed(head, outcome.error)
+    if isinstance(outcome, Pending):
+        if head.state is State.UNKNOWN:
+            return Decision(Change(head, State.ACCEPTED, "found", due_in_ms=wait_ms))
+        seconds = outcome.next_poll_seconds
+        due = seconds * 1000 if seconds is not None else wait_ms
+        return Decision(touch=Touch(head.receipt_id, head.version, due, polls, head.provider_ref))
+    text = "Сервис не знает такой задачи." if isinstance(outcome, NotFound) else outcome.reason
+    error = outcome.error if isinstance(outcome, Unsure) else None
+    code = error.code if error else "unreadable"
+    pause = _pause(error) if error and error.kind is ErrorKind.CONFIG else None
+    touch = Touch(head.receipt_id, head.version, wait_ms, polls, head.provider_ref, error_code=code, error_text=text)
+    return Decision(touch=touch, pause=pause)
+
+
+def contradicted(head: Head, code: str, text: str) -> Decision:
+    """The provider says «done», but its figures cannot be those of this receipt: a person has to look."""
+    return Decision(
+        touch=Touch(
+            head.receipt_id, head.version, None, head.polls, head.provider_ref, error_code=code, error_text=text
+        )
+    )
+
+
+def _absent_refused(head: Head, error: ProviderError, wait_ms: int) -> Decision:
+    if error.kind in (ErrorKind.CONFIG, ErrorKind.TEMPORARY):
+        pause = _pause(error)
+        change = Change(
+            head,
+            State.QUEUED,
+            "not_taken",
+            error.text,
+            due_in_ms=max(wait_ms, pause.seconds * 1000 if pause else 0),
+            error_code=error.code,
+            error_text=error.text,
+        )
+        return Decision(change, pause=pause)
+    return Decision(Change(head, State.REFUSED, "refused", error.text, error_code=error.code, error_text=error.text))
+
+
+def _failed(head: Head, error: ProviderError) -> Decision:
+    if head.state is not State.FAILED:
+        change = Change(head, State.FAILED, "device_error", error.text, error_code=error.code, error_text=error.text)
+        return Decision(change)
+    if head.wanted == "retry":
+        text = f"Повтор под новым ключом; прежняя задача перепроверена. Попросил {head.wanted_by}."
+        return Decision(
+            Change(head, State.QUEUED, "retry", text, due_in_ms=0, key_number=head.key_number + 1, provider_ref="")
+        )
+    if head.wanted == "cancel":
+        text = f"Прежняя задача перепроверена, чека нет. Попросил {head.wanted_by}."
+        return Decision(Change(head, State.CANCELLED, "cancelled_by_person", text))
+    return Decision(
+        touch=Touch(
+            head.receipt_id, head.version, None, 0, head.provider_ref, error_code=error.code, error_text=error.text
+        )
+    )
+
+
+def _late(head: Head, outcome: SubmitOutcome, capabilities: Capabilities) -> Decision:
+    """An answer that came after the state had moved on. It can only add what proves that the task lives."""
+    first_ms = capabilities.poll_schedule_seconds[0] * 1000
+    if isinstance(outcome, Accepted) and outcome.ref.provider_id:
+        if head.state is State.ACCEPTED and not head.provider_ref:
+            return Decision(touch=Touch(head.receipt_id, head.version, 0, head.polls, outcome.ref.provider_id))
+        if head.state is State.QUEUED:
+            return Decision(
+                Change(head, State.ACCEPTED, "old_key_lives", due_in_ms=first_ms, provider_ref=outcome.ref.provider_id)
+            )
+    if head.state is State.ACCEPTED and not head.provider_ref:
+        # asked again for the number of a task that the provider has: not told this time either
+        return Decision(
+            touch=Touch(
+                head.receipt_id,
+                head.version,
+                _step(capabilities.poll_schedule_seconds, head.polls + 1) * 10_000,
+                head.polls + 1,
+            )
+        )
+    return Decision()
+
+
+def _pause(error: ProviderError | None) -> Pause | None:
+    if error is None or error.kind not in (ErrorKind.CONFIG, ErrorKind.TEMPORARY):
+        return None
+    default = 60 if error.kind is ErrorKind.CONFIG else 10
+    return Pause(min(error.retry_after_seconds or default, 600), error.code, error.next_step or error.text)
+
+
+def _step(schedule: tuple[int, ...], index: int) -> int:
+    return schedule[min(max(index, 0), len(schedule) - 1)]

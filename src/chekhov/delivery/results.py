@@ -1,0 +1,227 @@
+"""Writing outcomes: a group of answers in one transaction, each fenced by the attempt that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import IntegrityError
+
+from chekhov.config.clock import now
+from chekhov.config.database import clock_ms, execute, fetch, insert_rows, instant, placeholders, writing
+from chekhov.delivery.claims import Job, JobKind
+from chekhov.delivery.outcomes import (
+    PROVES_ABSENCE,
+    Decision,
+    Pause,
+    after_poll,
+    after_submission,
+    contradicted,
+    stored_outcome,
+)
+from chekhov.drivers.contract import PollOutcome, SubmitOutcome
+from chekhov.fiscal.codec import load
+from chekhov.fiscal.document import FiscalResult
+from chekhov.fiscal.rules import check_result
+from chekhov.receipts import writer
+from chekhov.receipts.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A job and how it ended. `status` is the HTTP status and `answer` the body, where there was an answer."""
+
+    job: Job
+    outcome: SubmitOutcome | PollOutcome
+    status: int | None = None
+    answer: str = ""
+
+
+_FISCAL_COLUMNS = [
+    "receipt_id",
+    "fn",
+    "fd",
+    "fp",
+    "printed_at",
+    "sign",
+    "total_kopecks",
+    "rn",
+    "shift",
+    "number",
+    "url",
+    "recorded_at",
+]
+
+
+def results_commit(results: Sequence[Result], owner: str) -> set[int]:
+    """Write a group of outcomes; the ids of the receipts that moved.
+
+    One poisoned outcome must not hold back its neighbours: where the group breaks a constraint, each goes alone.
+    """
+    try:
+        return _commit(results, owner)
+    except IntegrityError:
+        if len(results) == 1:
+            raise
+        moved: set[int] = set()
+        for result in results:
+            moved |= results_commit([result], owner)
+        return moved
+
+
+def _commit(results: Sequence[Result], owner: str) -> set[int]:
+    actor = f"worker:{owner}"
+    with writing():
+        _answers_write([item for item in results if item.job.kind is not JobKind.POLL])
+        ids = sorted({item.job.receipt_id for item in results})
+        heads = writer.heads(ids, lock=True)
+        attempts = _attempts(ids)
+        woken = _woken(ids)
+        decisions: dict[int, Decision] = {}
+        for item in results:
+            head = heads.get(item.job.receipt_id)
+            if head is None or item.job.receipt_id in decisions:
+                continue
+            decision = _decide(item, head, owner, attempts.get(head.receipt_id, []), head.receipt_id in woken)
+            if decision is not None:
+                decisions[head.receipt_id] = decision
+        _contradictions(decisions, heads)
+        moved = writer.apply([item.change for item in decisions.values() if item.change is not None], actor=actor)
+        writer.touch([item.touch for item in decisions.values() if item.touch is not None])
+        _fiscal_write({key: item.result for key, item in decisions.items() if item.result is not None and key in moved})
+        for item in results:
+            found = decisions.get(item.job.receipt_id)
+            if found is not None and found.pause is not None:
+                _pause(item.job, found.pause)
+        return moved
+
+
+def _decide(
+    item: Result, head: writer.Head, owner: str, attempts: Sequence[tuple[int, str]], woken: bool
+) -> Decision | None:
+    capabilities = item.job.channel.driver.capabilities
+    if item.job.kind is JobKind.POLL:
+        if head.provider_ref != item.job.provider_ref:
+            return None  # asked about a task that is no longer this receipt's
+        return after_poll(head, item.outcome, capabilities)  # type: ignore[arg-type]
+    latest = max((number for number, _ in attempts), default=0)
+    if head.state is State.SENDING and (head.lease_owner != owner or latest != item.job.attempt_number):
+        return None  # the lease went to another; the answer stays on its own attempt
+    others_absent = all(outcome in PROVES_ABSENCE for number, outcome in attempts if number != item.job.attempt_number)
+    return after_submission(
+        head,
+        item.outcome,  # type: ignore[arg-type]
+        capabilities,
+        others_absent=others_absent,
+        attempts=len(attempts),
+        has_callback=woken,
+    )
+
+
+def _answers_write(results: Sequence[Result]) -> None:
+    """The answer of each attempt, once. Late answers too: they are evidence."""
+    if not results:
+        return
+    stamp = instant(now())
+    rows: list[object] = []
+    for item in results:
+        outcome, error, text = stored_outcome(item.outcome)  # type: ignore[arg-type]
+        rows += [
+            item.job.attempt_id,
+            outcome.value,
+            item.status,
+            item.answer,
+            (error.code if error else "")[:40],
+            text[:500],
+        ]
+    execute(
+        "WITH v(id, outcome, status, answer, code, text) AS "
+        f"(VALUES {', '.join([placeholders(6)] * len(results))}) "
+        "UPDATE delivery_attempt AS a SET answered_at = %s, outcome = v.outcome, status = CAST(v.status AS integer), "
+        "answer = v.answer, error_code = v.code, error_text = v.text FROM v "
+        "WHERE a.id = v.id AND a.answered_at IS NULL",
+        [*rows, stamp],
+    )
+
+
+def _attempts(receipt_ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
+    found: dict[int, list[tuple[int, str]]] = {}
+    for receipt_id, number, outcome in fetch(
+        "SELECT receipt_id, number, outcome FROM delivery_attempt "
+        f"WHERE receipt_id IN {placeholders(len(receipt_ids))}",
+        receipt_ids,
+    ):
+        found.setdefault(receipt_id, []).append((number, outcome))
+    return found
+
+
+def _woken(receipt_ids: Sequence[int]) -> set[int]:
+    """Receipts about which a verified callback has come already, before the answer to their POST."""
+    return {
+        row[0]
+        for row in fetch(
+            "SELECT DISTINCT receipt_id FROM delivery_callback WHERE verdict = 'verified' AND receipt_id IN "
+            f"{placeholders(len(receipt_ids))}",
+            receipt_ids,
+        )
+    }
+
+
+def _contradictions(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> None:
+    """Fiscal figures that cannot be this receipt's never make it «фискализирован»: a person has to look (R57-R59)."""
+    done = {key: item.result for key, item in decisions.items() if item.result is not None}
+    if not done:
+        return
+    documents = dict(
+        fetch(f"SELECT id, document FROM receipts_receipt WHERE id IN {placeholders(len(done))}", list(done))
+    )
+    taken = {
+        (row[0], int(row[1])): row[2]
+        for row in fetch(
+            "SELECT fn, fd, receipt_id FROM receipts_fiscalrecord WHERE "
+            + " OR ".join(["(fn = %s AND fd = %s)"] * len(done)),
+            [value for result in done.values() for value in (result.fn, result.fd)],
+        )
+    }
+    seen: dict[tuple[str, int], int] = {}
+    for receipt_id, result in done.items():
+        pair = (result.fn, result.fd)
+        known = {pair} if pair in taken or pair in seen else set()
+        seen[pair] = receipt_id
+        findings = check_result(load(documents[receipt_id]), result, known=known)
+        broken = [finding for finding in findings if finding.severity == "E"]
+        if broken:
+            decisions[receipt_id] = contradicted(heads[receipt_id], broken[0].code, broken[0].message)
+
+
+def _fiscal_write(results: dict[int, FiscalResult]) -> None:
+    stamp = instant(now())
+    insert_rows(
+        "receipts_fiscalrecord",
+        _FISCAL_COLUMNS,
+        [
+            (
+                receipt_id,
+                result.fn,
+                result.fd,
+                result.fp,
+                result.at,
+                int(result.sign),
+                result.total.kopecks,
+                result.rn,
+                result.shift,
+                result.number,
+                result.url[:500],
+                stamp,
+            )
+            for receipt_id, result in results.items()
+        ],
+    )
+
+
+def _pause(job: Job, pause: Pause) -> None:
+    execute(
+        f"UPDATE delivery_lane SET paused_until_ms = {clock_ms()} + %s, pause_code = %s, pause_text = %s "
+        "WHERE account_id = %s AND queue = %s",
+        [pause.seconds * 1000, pause.code[:40], pause.text[:300], job.channel.account_id, job.channel.queue],
+    )

@@ -1,0 +1,224 @@
+"""The worker: one event loop that talks HTTP, one thread that owns the database connection.
+
+Claims, calls and commits overlap; each receipt still goes through them strictly in this order. Outcomes are committed
+in groups as they come, so one slow answer holds back none. SIGTERM stops claiming, waits for the answers that are
+under way and writes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import aiohttp
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, OperationalError, connection
+from django.utils import timezone
+
+from chekhov.config.database import clock_ms, execute, writing
+from chekhov.delivery.claims import Claimer, Job, JobKind, is_work_due, lanes_ensure, leases_expire
+from chekhov.delivery.results import Result, results_commit
+from chekhov.drivers.contract import HttpReply, HttpRequest, Submission, TaskRef, Unsure
+from chekhov.drivers.errors import NotSent
+from chekhov.drivers.flows import drive_async
+from chekhov.registers.transport import send, session
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+IDLE_SECONDS = 0.02
+GROUP = 100
+GROUP_SECONDS = 0.02
+BEAT_SECONDS = 2.0
+KEPT_ANSWER = 20_000
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The last reply of a flow, kept with the attempt."""
+
+    status: int | None = None
+    body: bytes = b""
+
+
+class Worker:
+    """Delivers until it is stopped. Any number of workers may run against one PostgreSQL, one against SQLite."""
+
+    def __init__(self, *, name: str = "", in_flight: int = 0) -> None:
+        self.name = (name or f"{socket.gethostname()[:20]}:{os.getpid()}")[:40]
+        self._most = in_flight or settings.CHEKHOV_WORKER_IN_FLIGHT
+        self._claimer = Claimer(self.name)
+        self._db = ThreadPoolExecutor(1, thread_name_prefix="db")
+        self._stopping = asyncio.Event()
+        self._results: asyncio.Queue[Result] = asyncio.Queue()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._open = 0  # jobs claimed and not yet committed
+        self._freed = asyncio.Event()
+        self._sent = 0
+        self._started_at = timezone.now()
+
+    def stop(self) -> None:
+        """Claim no more; `run` returns when what is under way has been written."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Deliver until `stop`. Database faults are waited out; nothing is lost by them, the leases see to it."""
+        log.info("worker.started", worker=self.name, in_flight=self._most)
+        committer = asyncio.create_task(self._commit_forever())
+        beater = asyncio.create_task(self._beat_forever())
+        try:
+            async with session(connections=self._most) as client:
+                while not self._stopping.is_set():
+                    await self._claim_once(client)
+                if self._calls:
+                    await asyncio.wait(self._calls)
+                await self._results.join()
+        finally:
+            for task in (committer, beater):
+                task.cancel()
+            await asyncio.gather(committer, beater, return_exceptions=True)
+            await self._in_db(connection.close)
+            self._db.shutdown()
+            log.info("worker.stopped", worker=self.name, sent=self._sent)
+
+    async def _claim_once(self, client: aiohttp.ClientSession) -> None:
+        room = self._most - self._open
+        if room < max(1, self._most // 4):
+            self._freed.clear()
+            await self._either(self._freed, 1.0)
+            return
+        try:
+            jobs = await self._in_db(lambda: self._claimer.claim(room) if is_work_due() else [])
+        except DatabaseError as error:
+            await self._database_fault("claim", error)
+            return
+        deadline = (
+            asyncio.get_running_loop().time()
+            + settings.CHEKHOV_LEASE_SECONDS
+            - (settings.CHEKHOV_CONNECT_TIMEOUT_SECONDS + settings.CHEKHOV_READ_TIMEOUT_SECONDS)
+        )
+        self._open += len(jobs)
+        for job in jobs:
+            call = asyncio.create_task(self._call(job, client, deadline))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+        if not jobs:
+            await self._either(self._stopping, IDLE_SECONDS)
+
+    async def _call(self, job: Job, client: aiohttp.ClientSession, deadline: float) -> None:
+        seen = _Seen()
+
+        async def transport(request: HttpRequest) -> HttpReply:
+            if asyncio.get_running_loop().time() > deadline:
+                raise NotSent("Срок отправки истёк раньше, чем дошла очередь: запрос не ушёл.")
+            reply = await send(client, request)
+            seen.status, seen.body = reply.status, reply.body
+            return reply
+
+        driver, connected = job.channel.driver, job.channel.connection
+        try:
+            if job.kind is JobKind.POLL:
+                outcome = await drive_async(driver.poll(connected, TaskRef(job.key, job.provider_ref)), transport)
+                result = Result(job, outcome, seen.status)
+            else:
+                sent = await drive_async(driver.submit(connected, Submission(job.key, job.body)), transport)
+                result = Result(job, sent, seen.status, _text(seen.body))
+                self._sent += 1
+        except Exception:
+            log.exception("worker.call_failed", kind=job.kind, receipt=job.receipt_id)
+            result = Result(job, Unsure("Внутренняя ошибка при разборе ответа."), seen.status, _text(seen.body))
+        self._results.put_nowait(result)
+
+    async def _commit_forever(self) -> None:
+        while True:
+            group = [await self._results.get()]
+            loop = asyncio.get_running_loop()
+            until = loop.time() + GROUP_SECONDS
+            while len(group) < GROUP:
+                if not self._results.empty():
+                    group.append(self._results.get_nowait())
+                    continue
+                left = until - loop.time()
+                if left <= 0 or not self._calls:
+                    break
+                try:
+                    group.append(await asyncio.wait_for(self._results.get(), left))
+                except TimeoutError:
+                    break
+            await self._commit(group)
+
+    async def _commit(self, group: list[Result]) -> None:
+        while True:
+            try:
+                await self._in_db(lambda: results_commit(group, self.name))
+                break
+            except OperationalError as error:
+                await self._database_fault("commit", error)  # the answers wait here; the leases are longer than this
+            except DatabaseError:
+                log.exception("worker.outcomes_dropped", receipts=[item.job.receipt_id for item in group])
+                break  # the leases run out and the outcomes are asked for again
+        self._open -= len(group)
+        self._freed.set()
+        for _ in group:
+            self._results.task_done()
+
+    async def _beat_forever(self) -> None:
+        while True:
+            try:
+                await self._in_db(self._beat)
+            except DatabaseError as error:
+                await self._database_fault("beat", error)
+            await asyncio.sleep(BEAT_SECONDS)
+
+    def _beat(self) -> None:
+        lanes_ensure()
+        leases_expire()
+        with writing():
+            execute(
+                "INSERT INTO delivery_workerbeat (name, started_at, seen_ms, sent) "
+                f"VALUES (%s, %s, {clock_ms()}, %s) ON CONFLICT (name) DO UPDATE SET seen_ms = {clock_ms()}, "
+                "started_at = excluded.started_at, sent = excluded.sent",
+                [self.name, connection.ops.adapt_datetimefield_value(self._started_at), self._sent],
+            )
+            execute(f"DELETE FROM delivery_workerbeat WHERE seen_ms < {clock_ms()} - 86400000")
+
+    async def _in_db(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._db, work)
+
+    async def _database_fault(self, where: str, error: Exception) -> None:
+        log.warning("worker.database_fault", where=where, error=str(error)[:200])
+        await self._in_db(connection.close)
+        await self._either(self._stopping, 1.0)
+        if self._stopping.is_set():
+            await asyncio.sleep(0.2)
+
+    @staticmethod
+    async def _either(event: asyncio.Event, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), seconds)
+
+
+def _text(body: bytes) -> str:
+    """An answer as evidence: bounded, and free of NUL, which PostgreSQL's text refuses."""
+    return body[:KEPT_ANSWER].decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+def work() -> None:
+    """Run a worker until SIGTERM or SIGINT."""
+
+    async def main() -> None:
+        worker = Worker()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, worker.stop)
+        await worker.run()
+
+    asyncio.run(main())
