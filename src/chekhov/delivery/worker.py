@@ -85,7 +85,7 @@ class Worker:
             for task in (committer, beater):
                 task.cancel()
             await asyncio.gather(committer, beater, return_exceptions=True)
-            await self._in_db(connection.close)
+            await self._in_db(_close)
             self._db.shutdown()
             log.info("worker.stopped", worker=self.name, sent=self._sent)
 
@@ -195,7 +195,7 @@ class Worker:
 
     async def _database_fault(self, where: str, error: Exception) -> None:
         log.warning("worker.database_fault", where=where, error=str(error)[:200])
-        await self._in_db(connection.close)
+        await self._in_db(_close)
         await self._either(self._stopping, 1.0)
         if self._stopping.is_set():
             await asyncio.sleep(0.2)
@@ -204,6 +204,10 @@ class Worker:
     async def _either(event: asyncio.Event, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), seconds)
+
+
+def _close() -> None:
+    connection.close()  # the attribute is looked up in the thread that owns the connection
 
 
 def _text(body: bytes) -> str:

@@ -171,7 +171,7 @@ def apply(changes: Sequence[Change], *, actor: str) -> set[int]:
         f"lease_until_ms = CASE WHEN v.lease IS NULL THEN NULL ELSE {clock} + CAST(v.lease AS bigint) END, "
         "lease_owner = v.owner, key_number = v.key_number, provider_ref = v.ref, polls = 0, wanted = '', "
         "wanted_by = '', error_code = v.error_code, error_text = v.error_text, changed_at = %s "
-        "FROM v WHERE s.receipt_id = v.id AND s.version = v.version AND s.state = v.before RETURNING s.receipt_id",
+        "FROM v WHERE s.receipt_id = v.id AND s.version = v.version AND s.state = v.before RETURNING receipt_id",
         [*(value for row in rows for value in row), instant(at)],
     )
     ids = {int(row[0]) for row in moved}
