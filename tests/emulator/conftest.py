@@ -167,6 +167,7 @@ class Listener:
 def process() -> Iterator[EmulatorProcess]:
     with EmulatorProcess("--inn", INN) as running:
         yield running
+        assert running.errors() == "", "the emulator met an exception that it did not foresee"
 
 
 @pytest.fixture

@@ -33,7 +33,9 @@ def test_receipts_show_what_was_posted_and_what_became_of_it(shop, emulator, rec
 def test_health_counts(shop, emulator, receipt_v2):
     shop.post(receipt_v2())
     health = emulator.call("GET", "health")
-    assert (health["status"], health["tasks"]) == ("ok", 1)
+    assert (health["status"], health["tasks"], health["states"]) == ("ok", 1, {"done": 1})
+    shop.post(receipt_v2("2#kkt-error"))
+    assert emulator.call("GET", "health")["states"] == {"done": 1, "error": 1}
 
 
 def test_shops_never_show_their_secret(emulator):

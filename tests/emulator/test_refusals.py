@@ -4,8 +4,32 @@ import copy
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chekhov.emulator.config import Switches
+from chekhov.emulator.refusals import Refusal
+from chekhov.emulator.register import Register, business_now, device_error
+from chekhov.emulator.wire import check_receipt, parse
 
 DESCRIBED = "description"
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.sampled_from(["sell", "sellCorrection", "1e400", "0.005"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+MEMBERS = [
+    ("external_id",), ("intent",), ("client",), ("company",), ("company", "sno"), ("positions",), ("positions", 0),
+    ("positions", 0, "price"), ("positions", 0, "quantity"), ("positions", 0, "total"), ("positions", 0, "excise"),
+    ("positions", 0, "mark_code"), ("positions", 0, "agent_info"), ("payments",), ("payments", 0, "sum"),
+    ("correction_info",), ("timezone",), ("callback_url",), ("cashier",), ("print",),
+]  # fmt: skip
 
 
 def put(document, path, value):
@@ -334,3 +358,31 @@ def test_an_unknown_address_or_method_is_a_json_404(shop):
         answer = shop.call(method, path)
         assert answer.status == 404
         assert "title" in answer.json
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(member=st.sampled_from(MEMBERS), value=ANYTHING, strict=st.booleans())
+def test_whatever_stands_in_a_member_the_receipt_is_refused_in_order_or_can_be_printed(
+    receipt_v2, member, value, strict
+):
+    document = receipt_v2()
+    put(document, member, value)
+    refusal, receipt = None, None
+    try:
+        receipt = check_receipt(parse(json.dumps(document).encode(), 422), "v2", strict=strict)
+    except Refusal as raised:
+        refusal = raised
+    if receipt is None:
+        assert refusal.code in ("VLD00", "VLD12", "VLD13")
+        assert json.dumps(refusal.body())
+    else:
+        device_error(receipt, "v2", inn="", switches=Switches(strict=strict))
+        fiscal = Register.fresh(1).issue(receipt, business_now(0))
+        assert fiscal["s"] == f"{receipt.total:.2f}"
+
+
+def test_a_body_over_the_limit_is_413_and_stores_nothing(shop, emulator, receipt_v2):
+    document = receipt_v2()
+    document["positions"][0]["name"] = "x" * 2_000_000
+    assert shop.post(document).status == 413
+    assert emulator.receipts() == []

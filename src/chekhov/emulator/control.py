@@ -72,7 +72,7 @@ class Control:
         query = dict(parse_qsl(query_text))
         if request.method == "GET" and name in ("", "tape"):
             await self._store.flush()
-            return tape.page(self._store, self._press, query)
+            return tape.page(self._store, self._press, self._tasks.tally, query)
         route = self._routes.get((request.method, name))
         if route is None:
             known = any(known_name == name for _, known_name in self._routes)
@@ -86,7 +86,7 @@ class Control:
             return _json({"error": str(error)}, 400)
 
     async def _health(self, query: dict[str, str], body: Any) -> Any:
-        return {"status": "ok", "tasks": len(self._tasks), "shops": len(self._shops)}
+        return {"status": "ok", "tasks": len(self._tasks), "states": +self._tasks.tally, "shops": len(self._shops)}
 
     async def _receipts(self, query: dict[str, str], body: Any) -> Any:
         """All tasks, oldest first; ``after`` a task's number, ``limit``, exact ``external_id``, ``state``, ``shop``."""

@@ -190,7 +190,7 @@ class Press:
             if self._faults.strike("no_fiscal_data", subject) is not None:
                 fiscal = {}
         task.state, task.error, task.due_at = DONE, None, None
-        task.fiscal = encode(fiscal) if fiscal else None
+        task.fiscal = encode(fiscal).decode() if fiscal else None
         self._tasks.save(task)
 
     def _announce(self, task: Task, callback_url: str) -> list[Callback]:

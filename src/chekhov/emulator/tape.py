@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -50,7 +51,7 @@ class Strip:
     body: str
 
 
-def page(store: Store, press: Press, query: dict[str, str]) -> web.Response:
+def page(store: Store, press: Press, tally: Counter[str], query: dict[str, str]) -> web.Response:
     """The page, or with ``part`` in the query its changing middle only; ``task`` shows a single receipt."""
     wanted = query.get("task", "")
     if wanted.isdecimal() and len(wanted) < 19:
@@ -58,7 +59,7 @@ def page(store: Store, press: Press, query: dict[str, str]) -> web.Response:
     else:
         wanted = ""
         rows = store.read(f"{_SELECT} ORDER BY id DESC LIMIT ?", (SHOWN,))
-    middle = _middle(store, press, [Strip(*row) for row in rows], single=bool(wanted))
+    middle = _middle(press, tally, [Strip(*row) for row in rows], single=bool(wanted))
     if "part" in query:
         return _html(middle)
     style, script = _asset("tape.css"), _asset("tape.js")
@@ -97,14 +98,13 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _middle(store: Store, press: Press, strips: list[Strip], *, single: bool) -> str:
-    counts: dict[str, int] = dict(store.read("SELECT state, count(*) FROM states GROUP BY state"))
-    total = sum(counts.values())
-    waiting = total - counts.get(DONE, 0) - counts.get(ERROR, 0)
+def _middle(press: Press, tally: Counter[str], strips: list[Strip], *, single: bool) -> str:
+    total = tally.total()
+    waiting = total - tally[DONE] - tally[ERROR]
     chips = [
         ("Чеков", total),
-        ("Пробито", counts.get(DONE, 0)),
-        ("Ошибок", counts.get(ERROR, 0)),
+        ("Пробито", tally[DONE]),
+        ("Ошибок", tally[ERROR]),
         ("В работе", waiting),
     ]
     registers = {strip.queue: press.register(strip.queue) for strip in strips}
@@ -165,7 +165,7 @@ def _head(out: list[str], strip: Strip, document: Document, fiscal: dict[str, An
         out.append(f'<p class="centre">ИНН {escape(inn)}</p>')
     if address:
         out.append(f'<p class="centre">{escape(address)}</p>')
-    correction = strip_is_correction(document)
+    correction = document["intent"] in words.CORRECTION_INTENTS
     out.append(f'<p class="title">{"КАССОВЫЙ ЧЕК КОРРЕКЦИИ" if correction else "КАССОВЫЙ ЧЕК"}</p>')
     out.append(f'<p class="intent">{words.ALL_INTENTS[document["intent"]][1]}</p>')
     if fiscal:
@@ -180,11 +180,6 @@ def _head(out: list[str], strip: Strip, document: Document, fiscal: dict[str, An
         if number:
             _row(out, "ПРЕДПИСАНИЕ", escape(number))
     out.append("<hr>")
-
-
-def strip_is_correction(document: Document) -> bool:
-    """Whether the document is a correction receipt."""
-    return document["intent"] in words.CORRECTION_INTENTS
 
 
 def _line(out: list[str], number: int, line: Document) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,12 +40,14 @@ class Task:
     intent: str
     state: str = NEW
     error: str | None = None
-    fiscal: bytes | None = None
-    """``fiscal_data`` as JSON."""
+    fiscal: str | None = None
+    """``fiscal_data`` as JSON text; the bytes that orjson makes would keep four kilobytes each."""
     due_at: int | None = None
     """When the next step is due; an error with a due time becomes done later."""
     receipt: Receipt | None = field(default=None, repr=False)
     """Kept until the task is final."""
+    counted: str = ""
+    """The state that the tally counts it under."""
     saved: Batch | None = field(default=None, repr=False)
     """The batch that carries the last change. Nothing of a task is told to anyone before it is on disk."""
 
@@ -85,6 +88,8 @@ class Tasks:
         self._by_key: dict[tuple[Any, ...], Task] = {}
         self._scope = scope
         self._last_id = 1000
+        self.tally: Counter[str] = Counter()
+        """How many tasks are in each state."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -134,8 +139,8 @@ class Tasks:
 
     def save(self, task: Task) -> Batch:
         """Put the task's state on its way to disk."""
-        fiscal = task.fiscal.decode() if task.fiscal else None
-        task.saved = self._store.put("states", (task.id, task.state, task.error, fiscal, task.due_at, now_ms()))
+        self._count(task)
+        task.saved = self._store.put("states", (task.id, task.state, task.error, task.fiscal, task.due_at, now_ms()))
         return task.saved
 
     def load(self) -> list[Task]:
@@ -149,9 +154,9 @@ class Tasks:
         )
         for row in rows:
             task = Task(*row)
-            task.fiscal = row[9].encode() if row[9] else None
             self._by_id[task.id] = task
             self._by_key.setdefault(self._key(task.shop, task.queue, task.external_id, task.intent), task)
+            self._count(task)
             if task.state in (NEW, PROCESSING) or task.due_at is not None:
                 unfinished.append(task)
         for task in unfinished:
@@ -162,6 +167,14 @@ class Tasks:
         """Forget all tasks; their numbers stay used."""
         self._by_id.clear()
         self._by_key.clear()
+        self.tally.clear()
+
+    def _count(self, task: Task) -> None:
+        if task.state != task.counted and task.id in self._by_id:
+            if task.counted:
+                self.tally[task.counted] -= 1
+            self.tally[task.state] += 1
+            task.counted = task.state
 
     def _receipt(self, task: Task) -> Receipt:
         [(body,)] = self._store.read("SELECT body FROM tasks WHERE id = ?", (task.id,))

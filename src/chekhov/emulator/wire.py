@@ -66,7 +66,7 @@ def parse(body: bytes, malformed_status: int) -> Any:
 
 def encode(value: Any) -> bytes:
     """JSON as the service writes it; a Decimal goes out as a number with its own digits."""
-    return orjson.dumps(value, default=_encode_decimal, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(value, default=_encode_decimal)
 
 
 def _encode_decimal(value: Any) -> Any:
