@@ -1,12 +1,12 @@
 """`chekhov …`: the commands of an installation.
 
-    chekhov up [--demo] [--port 8000] [--emulator-port 8090]    web and worker together (and the emulator in a demo)
-    chekhov web | worker | emulator                              one of them
-    chekhov migrate                                              make or change the tables
-    chekhov createadmin NAME                                     a person who may do everything
-    chekhov apikey NAME [--source CODE]                          a new key, alone on standard output
-    chekhov check                                                «Проверка готовности» on a terminal
-    chekhov demo                                                 a paid invoice and a top-up, fiscalized, then exit
+chekhov up [--demo] [--port 8000] [--emulator-port 8090]    web and worker together (and the emulator in a demo)
+chekhov web | worker | emulator                              one of them
+chekhov migrate                                              make or change the tables
+chekhov createadmin NAME                                     a person who may do everything
+chekhov apikey NAME [--source CODE]                          a new key, alone on standard output
+chekhov check                                                «Проверка готовности» on a terminal
+chekhov demo                                                 a paid invoice and a top-up, fiscalized, then exit
 """
 
 from __future__ import annotations

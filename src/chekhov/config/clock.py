@@ -7,11 +7,15 @@ kept in the data folder and shared by all processes, the emulator included.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
+
+_moved = timedelta()
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +40,18 @@ def offset() -> timedelta:
 
 def now() -> datetime:
     """The business instant, UTC."""
-    return datetime.now(UTC) + offset()
+    return datetime.now(UTC) + offset() + _moved
+
+
+@contextmanager
+def moved(by: timedelta) -> Iterator[None]:
+    """Let the business clock of this process stand elsewhere for a while: for laying a demo's past days."""
+    global _moved  # noqa: PLW0603 -- a clock is process-wide by nature
+    _moved = by
+    try:
+        yield
+    finally:
+        _moved = timedelta()
 
 
 def zone(number: int) -> timezone:
