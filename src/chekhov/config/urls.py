@@ -1,6 +1,18 @@
 """Routes: the panel at the root, the shop's API, the provider's callbacks, health."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from chekhov.api.hooks import hook
+from chekhov.api.v1 import nowhere
+from chekhov.watch.views import healthz, metrics_view, readyz
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("chekhov.api.v1")),
+    re_path(r"^api/", nowhere),
+    path("hooks/<str:provider>/<str:token>", hook),
+    path("healthz", healthz),
+    path("readyz", readyz),
+    path("metrics", metrics_view),
+]

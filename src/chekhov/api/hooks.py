@@ -1,0 +1,36 @@
+"""The door for providers' callbacks. It reads a bounded body and hands it on; judging is the delivery room's."""
+
+from __future__ import annotations
+
+import re
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from chekhov.delivery.callbacks import callback_receive
+
+MAX_BYTES = 64 * 1024
+_WORD = re.compile(r"[\w-]{1,100}", re.ASCII)
+
+
+@csrf_exempt
+def hook(request: HttpRequest, provider: str, token: str) -> HttpResponse:
+    """Take a provider's callback; the answer has a status and no body."""
+    if request.method != "POST":
+        return HttpResponse(status=405, headers={"Allow": "POST"})
+    if not _WORD.fullmatch(provider) or not _WORD.fullmatch(token):
+        return HttpResponse(status=404)
+    try:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
+            return HttpResponse(status=413)
+        body = request.body
+    except RequestDataTooBig:
+        return HttpResponse(status=413)
+    except (ValueError, UnreadablePostError):
+        return HttpResponse(status=400)
+    if len(body) > MAX_BYTES:
+        return HttpResponse(status=413)
+    return HttpResponse(
+        status=callback_receive(provider=provider, token=token, headers=dict(request.headers), body=body)
+    )
