@@ -70,9 +70,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(options: argparse.Namespace) -> int:
+    if options.demo:
+        from chekhov.demo.run import up_demo
+
+        return up_demo(host=options.host, port=options.port, emulator_port=options.emulator_port)
     from chekhov.supervision import up
 
-    return up(host=options.host, port=options.port, emulator_port=options.emulator_port, demo=options.demo)
+    return up(host=options.host, port=options.port)
 
 
 def _web(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`chekhov up`: one parent that starts web, worker and (in a demo) the emulator, restarts what falls, stops all on SIGTERM.
+"""`chekhov up`: one parent that starts web, worker and, in a demo, the emulator; restarts what falls; stops all.
 
 The parent owns nothing but its children. A child that ends is started again with a growing pause; when the parent is
 killed the kernel ends the children (Linux), so a second `chekhov up` finds its ports free.
@@ -16,6 +16,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.core.management import call_command
 
 STOP_SECONDS = 45
 _PR_SET_PDEATHSIG = 1
@@ -35,7 +38,10 @@ class Child:
 
     def start(self) -> None:
         self.process = subprocess.Popen(  # noqa: S603 -- our own interpreter and modules
-            self.command, env={**os.environ, **self.environment}, preexec_fn=_die_with_parent, start_new_session=True
+            self.command,
+            env={**os.environ, **self.environment},
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 -- the parent has no threads
+            start_new_session=True,
         )
         self.started_at = time.monotonic()
 
@@ -103,8 +109,6 @@ class Supervisor:
 
 def web_command(host: str, port: int) -> list[str]:
     """The command line of the web server."""
-    from django.conf import settings
-
     return [
         sys.executable,
         "-m",
@@ -136,26 +140,31 @@ def serve(*, host: str, port: int) -> int:
     return 0
 
 
-def up(*, host: str, port: int, emulator_port: int, demo: bool) -> int:
-    """Run an installation until SIGTERM. In a demo, with demo data and the emulator as «Тестовая касса»."""
-    from django.core.management import call_command
-
-    taken = [number for number in ([port, emulator_port] if demo else [port]) if not is_free(host, number)]
-    if taken:
-        print(f"chekhov: port {taken[0]} is in use; choose another with --port or --emulator-port", file=sys.stderr)
+def up(*, host: str, port: int) -> int:
+    """Run web and worker until SIGTERM."""
+    if not are_free(host, port):
         return 1
     call_command("migrate", verbosity=0, interactive=False)
     supervisor = Supervisor()
-    environment = {} if "CHEKHOV_BASE_URL" in os.environ else {"CHEKHOV_BASE_URL": f"http://{host}:{port}"}
-    if not demo:
-        supervisor.add("web", web_command(host, port), environment)
-        supervisor.add("worker", chekhov_command("worker"), environment)
-        print(f"Chekhov: http://{host}:{port}/admin/", flush=True)
-        supervisor.run()
-        return 0
-    from chekhov.demo.run import DemoRun
+    environment = own_address(host, port)
+    supervisor.add("web", web_command(host, port), environment)
+    supervisor.add("worker", chekhov_command("worker"), environment)
+    print(f"Chekhov: http://{host}:{port}/admin/", flush=True)
+    supervisor.run()
+    return 0
 
-    return DemoRun(supervisor, host, port, emulator_port, environment).stay()
+
+def own_address(host: str, port: int) -> dict[str, str]:
+    """The base URL for children where none is set."""
+    return {} if "CHEKHOV_BASE_URL" in os.environ else {"CHEKHOV_BASE_URL": f"http://{host}:{port}"}
+
+
+def are_free(host: str, *ports: int) -> bool:
+    """Whether servers could listen on these ports; says on standard error which one is taken."""
+    taken = [port for port in ports if not is_free(host, port)]
+    if taken:
+        print(f"chekhov: port {taken[0]} is in use; choose another with --port or --emulator-port", file=sys.stderr)
+    return not taken
 
 
 def chekhov_command(*arguments: str) -> list[str]:

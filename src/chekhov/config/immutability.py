@@ -129,7 +129,8 @@ def _statements(frozen: Frozen, columns: list[str]) -> list[str]:
             f"DROP TRIGGER IF EXISTS {delete} ON {table}",
             f"CREATE TRIGGER {delete} BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION chekhov_refuse()",
             f"DROP TRIGGER IF EXISTS {truncate} ON {table}",
-            f"CREATE TRIGGER {truncate} BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION chekhov_refuse()",
+            f"CREATE TRIGGER {truncate} BEFORE TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION chekhov_refuse()",
         ]
         if frozen.once:
             rows += [

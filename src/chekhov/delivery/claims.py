@@ -186,7 +186,7 @@ class Claimer:
         if not pace or not pace[0][0]:
             return most
         rate, next_slot_ms = pace[0]
-        return min(most, max(0, (now_ms - max(next_slot_ms, now_ms - 1000)) * rate // 1000))
+        return min(most, int(max(0, (now_ms - max(next_slot_ms, now_ms - 1000)) * rate // 1000)))
 
     def _spend(self, account_id: int, count: int, now_ms: int) -> None:
         floor = now_ms - 1000

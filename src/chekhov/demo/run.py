@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sys
 import time
@@ -20,7 +19,7 @@ from chekhov.demo import seed
 from chekhov.demo.cloud import DemoCloud, _open, wait_for
 from chekhov.people.models import ApiKey
 from chekhov.people.services import apikey_create, apikey_revoke, source_get
-from chekhov.supervision import Supervisor, chekhov_command, free_port, web_command
+from chekhov.supervision import Supervisor, are_free, chekhov_command, free_port, own_address, web_command
 
 WAIT_SECONDS = 60.0
 KEY_NAME = "Демонстрация"
@@ -138,14 +137,21 @@ class DemoRun:
                 raise DemoFailed(f"{method} {path}: {error.code} {error.read().decode()[:500]}") from error
 
 
+def up_demo(*, host: str, port: int, emulator_port: int) -> int:
+    """`chekhov up --demo`: stay until SIGTERM, with demo data and the emulator as «Тестовая касса»."""
+    if not are_free(host, port, emulator_port):
+        return 1
+    call_command("migrate", verbosity=0, interactive=False)
+    return DemoRun(Supervisor(), host, port, emulator_port, own_address(host, port)).stay()
+
+
 def demo(*, port: int, emulator_port: int) -> int:
     """Record a paid invoice and a top-up, wait for both receipts, print them; 0 when both are fiscalized."""
     call_command("migrate", verbosity=0, interactive=False)
     port, emulator_port = port or free_port(), emulator_port or free_port()
-    base = {} if "CHEKHOV_BASE_URL" in os.environ else {"CHEKHOV_BASE_URL": f"http://127.0.0.1:{port}"}
     supervisor = Supervisor()
     try:
-        run = DemoRun(supervisor, "127.0.0.1", port, emulator_port, base)
+        run = DemoRun(supervisor, "127.0.0.1", port, emulator_port, own_address("127.0.0.1", port))
         run.start()
         for receipt in run.show(with_topup=True):
             print(_paper(receipt), flush=True)
@@ -165,7 +171,7 @@ def _paper(receipt: Mapping[str, Any]) -> str:
     for line in document["lines"]:
         rows.append(line["name"])
         price = f"{line['quantity']} × {line['price']} = {line['sum']}"
-        rows.append(f"{line['payment_method']['label']}, НДС {line['vat']['label']}".ljust(width - len(price)) + price)
+        rows.append(f"{line['method']['label']}, НДС {line['vat']['label']}".ljust(width - len(price)) + price)
     rows += ["", "ИТОГ".ljust(width - len(receipt["total"])) + receipt["total"]]
     rows += [f"ФН {fiscal['fn']}   ФД {fiscal['fd']}   ФП {fiscal['fp']}", fiscal["qr"], "─" * width]
     return "\n".join(rows)

@@ -132,8 +132,9 @@ class _Shop:
         self.counter("spb", 15, handed=True)
         if day == DAYS:
             parts = self.bill("msk", self.some(3), discount="150.00")
-            self.pay(parts, amount=Money(100000), hour=11)
-            self.pay(parts, amount=Money(parts.total_kopecks - 100000), hour=18)
+            half = parts.total_kopecks // 2
+            self.pay(parts, amount=Money(half), hour=11)
+            self.pay(parts, amount=Money(parts.total_kopecks - half), hour=18)
         if day in (1, 3):
             self.topup("msk", "10000.00" if day == 1 else "5000.00", hour=16)
         if day == 2:

@@ -213,7 +213,7 @@ def _document(
             printed = printed_method(settings.online_method, whole=whole, marked=order.is_marked)
             method, why = printed.method, printed.why
         amounts = list(
-            Fact.objects.filter(invoice_id=fact.invoice_id, kind=FactKind.PAYMENT, pk__lte=fact.pk)
+            Fact.objects.filter(invoice=fact.invoice, kind=FactKind.PAYMENT, pk__lte=fact.pk)
             .order_by("pk")
             .values_list("amount_kopecks", flat=True)
         )

@@ -127,7 +127,19 @@ def directory_read() -> Directory:
         "SELECT id, code, name, inn, site_host, email, fallback_contact, time_zone, prepayment_object, "
         "b2b_sbp_receipts FROM directory_organization"
     ):
-        sellers[row[0]] = SellerSettings(*row[:8], row[8] == "own", bool(row[9]), tuple(modes.get(row[0], ())))
+        sellers[row[0]] = SellerSettings(
+            id=row[0],
+            code=row[1],
+            name=row[2],
+            inn=row[3],
+            site_host=row[4],
+            email=row[5],
+            fallback_contact=row[6],
+            time_zone=row[7],
+            own_object=row[8] == "own",
+            b2b_sbp_receipts=bool(row[9]),
+            vat_modes=tuple(modes.get(row[0], ())),
+        )
     extra: dict[int, set[int]] = {}
     for register_id, region_id in fetch("SELECT register_id, region_id FROM registers_register_extra_regions"):
         extra.setdefault(register_id, set()).add(region_id)
@@ -170,7 +182,14 @@ def directory_read() -> Directory:
             extra_region_ids=frozenset(extra.get(row[0], ())),
         )
     regions = {
-        row[0]: RegionSettings(*row[:4], row[4] or "", row[5])
+        row[0]: RegionSettings(
+            id=row[0],
+            code=row[1],
+            organization_id=row[2],
+            place_id=row[3],
+            place_name=row[4] or "",
+            place_time_zone=row[5],
+        )
         for row in fetch(
             "SELECT g.id, g.code, g.organization_id, g.place_id, p.name, p.time_zone FROM directory_region g "
             "LEFT JOIN directory_place p ON p.id = g.place_id"

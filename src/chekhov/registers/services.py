@@ -259,7 +259,9 @@ def _check_same_device(
 ) -> None:
     """Records with one ShopID and queue are one physical register: one ИНН, one address of settlement."""
     others = Register.objects.filter(account=account, queue=content.queue, archived_at__isnull=True)
-    for other in others.exclude(pk=register.pk if register else None).select_related("organization", "place"):
+    if register is not None:
+        others = others.exclude(pk=register.pk)
+    for other in others.select_related("organization", "place"):
         if other.organization.inn != organization.inn:
             fault(
                 "queue",
