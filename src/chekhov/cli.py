@@ -34,7 +34,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"chekhov: {error}", file=sys.stderr)
         return 2
-    return int(options.run(options))
+    from chekhov.errors import Refusal
+
+    try:
+        if options.run in {_up, _web, _worker}:
+            _check_clock()
+        return int(options.run(options))
+    except Refusal as refusal:
+        print(f"chekhov: {refusal.detail} {refusal.next_step}", file=sys.stderr)
+        return 1
+
+
+def _check_clock() -> None:
+    from django.db import connection
+
+    from chekhov.registers.models import Register
+    from chekhov.registers.services import clock_checked
+
+    if Register._meta.db_table in connection.introspection.table_names():
+        clock_checked()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,15 +124,10 @@ def _migrate(_options: argparse.Namespace) -> int:
 
 
 def _createadmin(options: argparse.Namespace) -> int:
-    from chekhov.errors import Refusal
     from chekhov.people.services import admin_create
 
     password = sys.stdin.readline().rstrip("\n") if options.password_stdin else getpass.getpass("Пароль: ")
-    try:
-        admin_create(username=options.name, password=password)
-    except Refusal as refusal:
-        print(f"chekhov: {refusal.detail}", file=sys.stderr)
-        return 1
+    admin_create(username=options.name, password=password)
     return 0
 
 

@@ -50,11 +50,15 @@ def read_clock_ms() -> int:
         return int(cursor.fetchone()[0])
 
 
-def for_update(*, skip_locked: bool = False) -> str:
-    """The locking clause of a SELECT: nothing on SQLite, where the whole write transaction is exclusive."""
+def for_update(*, of: str = "", skip_locked: bool = False) -> str:
+    """The locking clause of a SELECT: nothing on SQLite, where the whole write transaction is exclusive.
+
+    NO KEY UPDATE: inserting a row that refers to a locked one must not wait for it, or two batches could wait for
+    each other.
+    """
     if not is_postgresql():
         return ""
-    return " FOR UPDATE SKIP LOCKED" if skip_locked else " FOR UPDATE"
+    return " FOR NO KEY UPDATE" + (f" OF {of}" if of else "") + (" SKIP LOCKED" if skip_locked else "")
 
 
 def instant(value: datetime) -> Any:

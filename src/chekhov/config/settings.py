@@ -11,6 +11,7 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 
 from chekhov.config.env import Environment, SettingsError
+from chekhov.panel.theme import AXES_LOCKOUT_TEMPLATE, UNFOLD  # noqa: F401 settings of the theme
 
 ENV = Environment(os.environ)
 

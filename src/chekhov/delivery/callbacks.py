@@ -14,6 +14,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from chekhov.config.database import fetch, writing
+from chekhov.delivery.claims import key_of
 from chekhov.delivery.models import Callback, CallbackUrl
 from chekhov.drivers import registry
 from chekhov.drivers.contract import CallbackVerdict, Verdict
@@ -85,6 +86,9 @@ def _effect(receipt_id: int | None, verdict: CallbackVerdict) -> str:
     if receipt_id is None:
         return "no_receipt"
     head = writer.heads([receipt_id], lock=True)[receipt_id]
+    if verdict.key != key_of(head.uuid, head.key_number):
+        # an earlier key, given up as failed: if its task printed after all there are two documents for one fact
+        return "incident" if verdict.state == "done" else "nothing_new"
     if head.state in (State.ACCEPTED, State.UNKNOWN) and not head.provider_ref and verdict.provider_id:
         writer.touch([writer.Touch(receipt_id, head.version, 0, head.polls, verdict.provider_id)])
         return "task_learned"

@@ -118,10 +118,9 @@ def leases_expire() -> int:
     if not fetch(f"SELECT 1 FROM receipts_receiptstate WHERE lease_until_ms < {clock_ms()} LIMIT 1"):
         return 0
     with writing():
-        lock = f"{for_update(skip_locked=True).replace('UPDATE', 'UPDATE OF s')}" if for_update() else ""
         rows = fetch(
             f"SELECT {writer.HEAD_COLUMNS} FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
-            f"WHERE s.lease_until_ms < {clock_ms()} AND s.state = 'sending' ORDER BY s.receipt_id LIMIT 500{lock}"
+            f"WHERE s.lease_until_ms < {clock_ms()} AND s.state = 'sending' ORDER BY s.receipt_id LIMIT 500{for_update(of='s', skip_locked=True)}"
         )
         text = "Отправка прервалась: ответа нет, судьба чека неизвестна."
         changes = [
@@ -199,7 +198,6 @@ class Claimer:
     def _due(self, account_id: int, queue: int, permits: int, now_ms: int) -> list[tuple[Any, ...]]:
         """What is due on a lane: questions about what may already exist first, then what waits to be sent."""
         rows: list[tuple[Any, ...]] = []
-        lock = for_update(skip_locked=True).replace("UPDATE", "UPDATE OF s") if for_update() else ""
         for states, share in (
             (("unknown",), permits),
             (("accepted", "failed"), (permits + 1) // 2),
@@ -219,7 +217,7 @@ class Claimer:
                     f"SELECT {writer.HEAD_COLUMNS}, r.document FROM receipts_receiptstate s "
                     "JOIN receipts_receipt r ON r.id = s.receipt_id "
                     "WHERE s.account_id = %s AND s.queue = %s AND s.state = %s AND s.due_ms <= %s"
-                    f"{follows} ORDER BY s.due_ms LIMIT %s{lock}",
+                    f"{follows} ORDER BY s.due_ms LIMIT %s{for_update(of='s', skip_locked=True)}",
                     [account_id, queue, state, now_ms, limit],
                 )
         return rows[:permits]

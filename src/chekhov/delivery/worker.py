@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 IDLE_SECONDS = 0.02
+HELD_SECONDS = 0.1  # work is due, but its lane has no permits
 GROUP = 100
 GROUP_SECONDS = 0.02
 BEAT_SECONDS = 2.0
@@ -96,7 +97,8 @@ class Worker:
             await self._either(self._freed, 1.0)
             return
         try:
-            jobs = await self._in_db(lambda: self._claimer.claim(room) if is_work_due() else [])
+            is_due = await self._in_db(is_work_due)
+            jobs = await self._in_db(lambda: self._claimer.claim(room)) if is_due else []
         except DatabaseError as error:
             await self._database_fault("claim", error)
             return
@@ -111,7 +113,7 @@ class Worker:
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
         if not jobs:
-            await self._either(self._stopping, IDLE_SECONDS)
+            await self._either(self._stopping, HELD_SECONDS if is_due else IDLE_SECONDS)
 
     async def _call(self, job: Job, client: aiohttp.ClientSession, deadline: float) -> None:
         seen = _Seen()

@@ -9,6 +9,8 @@ from typing import Any
 
 from chekhov.config.clock import local_date, now, zone
 from chekhov.config.database import fetch
+from chekhov.drivers import registry
+from chekhov.drivers.contract import Problem
 from chekhov.fiscal.context import RegisterProfile, RuleContext
 from chekhov.fiscal.document import Buyer, Cashier, Document, Seller
 from chekhov.fiscal.rules import Finding, check
@@ -58,6 +60,7 @@ class RegisterSettings:
     region_id: int
     organization_id: int
     account_id: int
+    provider: str
     queue: int
     tax_system: TaxSystem
     vat_rate: RegisterVatRate
@@ -148,8 +151,8 @@ def directory_read() -> Directory:
         "SELECT r.id, r.uuid, r.name, r.region_id, r.organization_id, r.account_id, r.queue, r.tax_system, r.vat_rate, "
         "r.online_method, r.topup_method, r.topup_object, r.topup_name, r.active_online, r.print_online, r.ffd, "
         "r.internet_only, r.excise, r.max_lines, r.allow_zero_lines, r.credit_confirmed, r.place_id, p.name, "
-        "p.address, p.time_zone FROM registers_register r LEFT JOIN directory_place p ON p.id = r.place_id "
-        "WHERE r.archived_at IS NULL"
+        "p.address, p.time_zone, a.provider FROM registers_register r JOIN registers_account a ON a.id = r.account_id "
+        "LEFT JOIN directory_place p ON p.id = r.place_id WHERE r.archived_at IS NULL"
     ):
         registers[row[0]] = RegisterSettings(
             id=row[0],
@@ -158,6 +161,7 @@ def directory_read() -> Directory:
             region_id=row[3],
             organization_id=row[4],
             account_id=row[5],
+            provider=row[25],
             queue=row[6],
             tax_system=TaxSystem(row[7]),
             vat_rate=RegisterVatRate(row[8]),
@@ -271,6 +275,12 @@ def judge(
         is_topup=settlement.is_topup,
     )
     return check(document, context)
+
+
+def unfit(document: Document, register: RegisterSettings) -> Problem | None:
+    """Why the register's provider cannot take the document, as far as its protocol is known; None when it can."""
+    problems = registry.get(register.provider).driver.validate(document)
+    return next((problem for problem in problems if problem.fatal), None)
 
 
 def notices_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:

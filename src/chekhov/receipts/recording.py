@@ -201,8 +201,7 @@ def _parents(source: Source, contents: Sequence[FactContent]) -> dict[tuple[str,
     invoices = sorted({item.invoice for item in contents if isinstance(item, PaymentContent)})
     customers = sorted({item.customer for item in contents if isinstance(item, TopupContent)})
     if invoices:
-        lock = f"{for_update()} OF i" if for_update() else ""
-        sql = f"{_PARENT_OF_PAYMENT}{placeholders(len(invoices))} ORDER BY i.id{lock}"
+        sql = f"{_PARENT_OF_PAYMENT}{placeholders(len(invoices))} ORDER BY i.id{for_update(of='i')}"
         rows = fetch(sql, [source.pk, *invoices])
         by_id: dict[int, _Parent] = {}
         for row in rows:
@@ -216,8 +215,7 @@ def _parents(source: Source, contents: Sequence[FactContent]) -> dict[tuple[str,
                 by_id[invoice_id].amounts.append(Money(amount))
                 by_id[invoice_id].known[external_id] = (fact_id, content_hash, None)
     if customers:
-        lock = f"{for_update()} OF c" if for_update() else ""
-        sql = f"{_PARENT_OF_TOPUP}{placeholders(len(customers))} ORDER BY c.id{lock}"
+        sql = f"{_PARENT_OF_TOPUP}{placeholders(len(customers))} ORDER BY c.id{for_update(of='c')}"
         by_id = {}
         for row in fetch(sql, [source.pk, *customers]):
             by_id[row[0]] = found[FactKind.TOPUP, row[1]] = _Parent(None, *row)
@@ -438,6 +436,10 @@ def _form(draft: _Draft, directory: forming.Directory) -> None:
     broken = refusals(findings)
     if broken:
         draft.missing = Missing(broken[0].code, broken[0].message, broken[0].next_step)
+        return
+    problem = forming.unfit(document, register)
+    if problem is not None:
+        draft.missing = Missing(problem.code, problem.text, problem.next_step)
         return
     draft.document, draft.register = document, register
     draft.notices = forming.notices_json(findings)

@@ -259,7 +259,7 @@ def heads(receipt_ids: Sequence[int], *, lock: bool = False) -> dict[int, Head]:
     found = fetch(
         f"SELECT {HEAD_COLUMNS} FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
         f"WHERE s.receipt_id IN {placeholders(len(receipt_ids))} ORDER BY s.receipt_id"
-        + (for_update() + (" OF s" if for_update() else "") if lock else ""),
+        + (for_update(of="s") if lock else ""),
         list(receipt_ids),
     )
     return {int(row[0]): head_of(row) for row in found}

@@ -182,6 +182,20 @@ def register_check(*, register: Register) -> AccessReport:
     return report
 
 
+def clock_checked() -> None:
+    """Refuse to run with a moved clock while a register is live. Raises Invalid (`clock_moved`)."""
+    if settings.CHEKHOV_CLOCK is None:
+        return
+    emulated = [provider.code for provider in registry.available() if provider.is_emulator]
+    live = Register.objects.filter(archived_at__isnull=True).exclude(account__provider__in=emulated).first()
+    if live is not None:
+        raise Invalid(
+            "clock_moved",
+            f"Часы переведены настройкой CHEKHOV_CLOCK, а касса «{live.name}» настоящая.",
+            next_step="Уберите CHEKHOV_CLOCK или отключите кассу.",
+        )
+
+
 def connection_of(register: Register) -> Connection:
     """What a driver needs to reach the register. Raises SecretUnreadable."""
     account = register.account
