@@ -120,7 +120,8 @@ def leases_expire() -> int:
     with writing():
         rows = fetch(
             f"SELECT {writer.HEAD_COLUMNS} FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
-            f"WHERE s.lease_until_ms < {clock_ms()} AND s.state = 'sending' ORDER BY s.receipt_id LIMIT 500{for_update(of='s', skip_locked=True)}"
+            f"WHERE s.lease_until_ms < {clock_ms()} AND s.state = 'sending' ORDER BY s.receipt_id LIMIT 500"
+            + for_update(of="s", skip_locked=True)
         )
         text = "Отправка прервалась: ответа нет, судьба чека неизвестна."
         changes = [
