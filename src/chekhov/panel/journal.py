@@ -1,0 +1,51 @@
+"""«Журнал действий»: what people did. It can be read only."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from chekhov.panel.listing import newest_first
+from chekhov.panel.pages import page, staff
+from chekhov.people.models import Action, User
+
+KINDS = {
+    "register_create": "Подключил кассу",
+    "register_change": "Изменил кассу",
+    "register_archive": "Отключил кассу",
+    "receipt_form": "Пробил чек",
+    "receipt_retry": "Заказал повтор чека",
+    "receipt_cancel": "Отменил чек",
+    "organization_create": "Завёл организацию",
+    "organization_change": "Изменил организацию",
+    "place_create": "Завёл место расчётов",
+    "place_change": "Изменил место расчётов",
+    "region_create": "Завёл регион",
+    "region_change": "Изменил регион",
+    "user_create": "Завёл пользователя",
+    "user_change": "Изменил пользователя",
+    "apikey_create": "Создал API-ключ",
+    "apikey_revoke": "Отозвал API-ключ",
+}
+_PAGES = {"receipt": "panel:receipt", "register": "panel:register", "organization": "panel:organization"}
+
+
+@staff
+def listed(request: HttpRequest) -> HttpResponse:
+    rows = Action.objects.select_related("actor")
+    kind, person = request.GET.get("kind", ""), request.GET.get("actor", "")
+    if kind in KINDS:
+        rows = rows.filter(kind=kind)
+    if person.isascii() and person.isdigit() and len(person) < 19:
+        rows = rows.filter(actor_id=int(person))
+    found = newest_first(request, rows)
+    return page(
+        request,
+        "journal",
+        "Журнал действий",
+        slice=found,
+        rows=[(row, KINDS.get(row.kind, row.kind), _PAGES.get(row.kind.partition("_")[0], "")) for row in found.rows],
+        kinds=sorted(KINDS.items(), key=lambda item: item[1]),
+        kind=kind,
+        people=User.objects.order_by("last_name", "username"),
+        person=person,
+    )

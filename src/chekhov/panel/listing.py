@@ -1,0 +1,49 @@
+"""Lists of any length: newest first, by keyset, without counting. One row more than shown tells if there is more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+
+from chekhov.config.database import is_postgresql
+
+PAGE = 50
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[M]):
+    """A page of rows; `next_query` is empty on the last page."""
+
+    rows: list[M]
+    next_query: str
+    first_query: str
+    is_first: bool
+
+
+def newest_first(request: HttpRequest, rows: QuerySet[M], *, key: str = "pk", size: int = PAGE) -> Slice[M]:
+    """The page that `?before=` asks for; `key` is the ordering column, the primary key by default."""
+    before = request.GET.get("before", "")
+    if before.isascii() and before.isdigit() and len(before) < 19:
+        rows = rows.filter(**{f"{key}__lt": int(before)})
+    found = list(rows.order_by(f"-{key}")[: size + 1])
+    query = request.GET.copy()
+    query.pop("before", None)
+    first, following = query.urlencode(), ""
+    if len(found) > size:
+        query["before"] = str(found[size - 1].pk)
+        following = query.urlencode()
+    return Slice(found[:size], following, first, not before)
+
+
+def prefix(field: str, text: str) -> Q:
+    """Whether a column of search keys begins with the text, by an index on both databases.
+
+    PostgreSQL has an index for LIKE; SQLite's LIKE cannot use one, a range can.
+    """
+    if is_postgresql():
+        return Q(**{f"{field}__startswith": text})
+    return Q(**{f"{field}__gte": text, f"{field}__lt": f"{text}\U0010ffff"})
