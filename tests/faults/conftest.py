@@ -271,7 +271,11 @@ class Installation:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Another process of this installation: ``start("-m", "chekhov.cli", "worker")``."""
         process = subprocess.Popen(
-            [sys.executable, *arguments], env=self.environment(), cwd=self.folder, stdout=subprocess.PIPE
+            [sys.executable, *arguments],
+            env=self.environment(),
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         self.processes.append(process)
         return process
@@ -294,8 +298,9 @@ def installation(database: str, emulator: EmulatorProcess, tmp_path: Path, setti
         if process.poll() is None:
             process.kill()
         process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 10) -> None:

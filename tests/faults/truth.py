@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from chekhov.config.database import clock_ms, execute, writing
+from chekhov.config.database import clock_ms, execute, fetch, for_update, placeholders, writing
 from chekhov.delivery.claims import key_of
 from chekhov.emulator.testing import EmulatorProcess
 from chekhov.receipts import writer
@@ -20,10 +20,18 @@ def hurry_all() -> None:
     """Whatever waits for its time is due now, and no lane rests. Leases are left alone."""
     with writing():
         execute("UPDATE delivery_lane SET paused_until_ms = 0 WHERE paused_until_ms > 0")
-        writer.hurry(list(ReceiptState.objects.filter(due_ms__isnull=False).values_list("pk", flat=True)))
-        execute(
-            f"UPDATE receipts_receiptstate SET due_ms = {clock_ms()} WHERE state = 'queued' AND due_ms > {clock_ms()}"
+        waiting = fetch(
+            "SELECT receipt_id, state FROM receipts_receiptstate WHERE due_ms IS NOT NULL ORDER BY receipt_id"
+            + for_update(skip_locked=True)
         )
+        writer.hurry([row[0] for row in waiting])
+        queued = [row[0] for row in waiting if row[1] == State.QUEUED]
+        if queued:
+            execute(
+                f"UPDATE receipts_receiptstate SET due_ms = {clock_ms()} WHERE receipt_id IN "
+                f"{placeholders(len(queued))} AND due_ms > {clock_ms()}",
+                queued,
+            )
 
 
 def states() -> Counter[str]:
