@@ -87,8 +87,7 @@ def _effect(receipt_id: int | None, verdict: CallbackVerdict) -> str:
         return "no_receipt"
     head = writer.heads([receipt_id], lock=True)[receipt_id]
     if verdict.key != key_of(head.uuid, head.key_number):
-        # an earlier key, given up as failed: if its task printed after all there are two documents for one fact
-        return "incident" if verdict.state == "done" else "nothing_new"
+        return _earlier_key(head, verdict)
     if head.state in (State.ACCEPTED, State.UNKNOWN) and not head.provider_ref and verdict.provider_id:
         writer.touch([writer.Touch(receipt_id, head.version, 0, head.polls, verdict.provider_id)])
         return "task_learned"
@@ -99,6 +98,28 @@ def _effect(receipt_id: int | None, verdict: CallbackVerdict) -> str:
     if head.state is State.CANCELLED and verdict.state == "done":
         return "incident"
     return "nothing_new"
+
+
+def _earlier_key(head: writer.Head, verdict: CallbackVerdict) -> str:
+    """A key that was given up as failed. If its task printed after all, the next key must not be sent any more; where
+    it has been sent, one fact has two documents and a person has to see it.
+    """
+    if verdict.state != "done":
+        return "nothing_new"
+    numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
+    if head.state is not State.QUEUED or verdict.key not in numbers or not verdict.provider_id:
+        return "incident"
+    change = writer.Change(
+        head,
+        State.ACCEPTED,
+        "old_key_lives",
+        "Прежняя задача, по сообщению сервиса, пробита: перепроверяем её, под новым ключом чек не уходит.",
+        due_in_ms=0,
+        key_number=numbers[verdict.key],
+        provider_ref=verdict.provider_id,
+    )
+    writer.apply([change], actor="delivery")
+    return "old_key_adopted"
 
 
 def _is_flood(account: Account) -> bool:
