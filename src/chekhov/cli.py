@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     from chekhov.config.env import SettingsError
 
+    os.umask(0o077)  # what a run writes is nobody else's: the database, its keys, the emulator's memory
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chekhov.config.settings")
     try:
         import django
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("name")
     key.add_argument("--source", default="", help="code of the source (site, CMS); default: made from NAME")
     key.set_defaults(run=_apikey)
+    commands.add_parser("reencrypt", help="encrypt stored secrets anew with the first key").set_defaults(run=_reencrypt)
     commands.add_parser("check", help="is everything ready for receipts?").set_defaults(run=_check)
     demo = commands.add_parser("demo", help="record a paid invoice and a top-up, wait for both receipts, print them")
     demo.add_argument("--port", type=int, default=0)
@@ -141,16 +143,23 @@ def _apikey(options: argparse.Namespace) -> int:
     return 0
 
 
+def _reencrypt(_options: argparse.Namespace) -> int:
+    from chekhov.registers.services import secrets_reencrypt
+
+    print(f"{secrets_reencrypt()} secrets encrypted with the first key")
+    return 0
+
+
 def _check(_options: argparse.Namespace) -> int:
-    from chekhov.watch.readiness import Level, readiness
+    from chekhov.watch.readiness import Level, checks
 
     marks = {Level.OK: "  ok", Level.WARN: "warn", Level.BAD: " BAD"}
-    checks = readiness()
-    for check in checks:
+    found = checks()
+    for check in found:
         print(f"[{marks[check.level]}] {check.title}: {check.text}")
         if check.next_step and check.level is not Level.OK:
             print(f"       → {check.next_step}")
-    return 1 if any(check.level is Level.BAD for check in checks) else 0
+    return 1 if any(check.level is Level.BAD for check in found) else 0
 
 
 def _demo(options: argparse.Namespace) -> int:

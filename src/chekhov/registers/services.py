@@ -30,7 +30,7 @@ from chekhov.fiscal.vocabulary import (
 from chekhov.people.models import User
 from chekhov.people.services import action_log
 from chekhov.registers.models import TOPUP_OBJECT_CHOICES, Account, Register
-from chekhov.registers.secrets import decrypt, encrypt
+from chekhov.registers.secrets import SecretUnreadable, decrypt, encrypt
 from chekhov.registers.transport import run_once
 
 AddFault = Callable[[str, str, str], None]
@@ -138,8 +138,8 @@ def register_save(*, content: RegisterContent, actor: User | None, register: Reg
             )
             secret_changed = True
         else:
-            secret_changed = bool(content.secret) and content.secret != decrypt(account.secret_encrypted)
-            if secret_changed:
+            secret_changed = bool(content.secret) and not _is_secret(account, content.secret)
+            if content.secret:
                 account.secret_encrypted = encrypt(content.secret)
                 account.save(update_fields=["secret_encrypted"])
         created = register is None
@@ -210,6 +210,24 @@ def connection_of(register: Register) -> Connection:
 def notification_link(account: Account) -> str:
     """«Ссылка для уведомлений»: what the shop pastes into the provider's cabinet."""
     return f"{settings.CHEKHOV_BASE_URL}/hooks/{account.provider}/{account.link_token}"
+
+
+def secrets_reencrypt() -> int:
+    """Encrypt every stored secret anew with the first key, so that older keys can go. Raises SecretUnreadable."""
+    with writing():
+        accounts = list(Account.objects.select_for_update().order_by("pk"))
+        for account in accounts:
+            account.secret_encrypted = encrypt(decrypt(account.secret_encrypted))
+            account.save(update_fields=["secret_encrypted"])
+        return len(accounts)
+
+
+def _is_secret(account: Account, secret: str) -> bool:
+    """Whether this is the secret that is stored; one that cannot be read any more is not."""
+    try:
+        return decrypt(account.secret_encrypted) == secret
+    except SecretUnreadable:
+        return False
 
 
 def _refusal(faults: list[Fault]) -> Invalid:
