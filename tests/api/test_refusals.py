@@ -98,6 +98,7 @@ def line(**fields: Any) -> dict[str, Any]:
         (invoice(lines=[line(cost="1")]), ("lines.0.cost", "unknown_field")),
         (invoice(discount=10), ("discount", "money_number")),
         (invoice(discount="-10"), ("discount", "amount")),
+        (invoice(discount=""), ("discount", "amount")),
         (invoice(number="9" * 61), ("number", "number")),
         (invoice(total="2100.00"), ("total", "unknown_field")),
         (invoice(customer=None), ("customer", "type")),
@@ -300,6 +301,8 @@ def test_every_code_of_the_services_is_described() -> None:
     import chekhov
 
     root = Path(chekhov.__file__).parent
-    text = "".join((root / name).read_text() for name in ("sales/services.py", "sales/content.py", "receipts/recording.py"))
+    text = "".join(
+        (root / name).read_text() for name in ("sales/services.py", "sales/content.py", "receipts/recording.py")
+    )
     raised = set(re.findall(r'(?:Invalid|NotFound|Conflict|refuse)\(\s*"(\w+)"', text))
     assert raised <= set(CODES), raised - set(CODES)

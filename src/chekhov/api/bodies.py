@@ -97,7 +97,7 @@ class InvoiceBody(Body):
     region: Annotated[Text | None, Field(description="Код региона; иначе — регион клиента.")] = None
     organization: Annotated[Text | None, Field(description="Код организации; иначе — организация региона.")] = None
     number: Annotated[Text | None, Field(description="Номер для людей, до 60 символов; иначе идентификатор.")] = None
-    discount: Annotated[Roubles | None, Field(description="Скидка на весь счёт, рубли строкой.")] = None
+    discount: Annotated[Roubles, Field(min_length=1)] | None = None
 
 
 class PaymentBody(Body):

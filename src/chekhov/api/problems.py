@@ -187,6 +187,8 @@ def fault_of(error: Mapping[str, Any], skip: int = 0) -> Fault:
         return Fault(path, "choice", f"Допустимые значения: {str(context['expected']).replace(' or ', ', ')}.")
     if kind == "string_pattern_mismatch":
         return Fault(path, "text", "В тексте есть управляющие символы: уберите их.")
+    if kind == "string_too_short":
+        return Fault(path, "amount", "Сумма не может быть пустой: передайте её или уберите поле.")
     if kind == "string_too_long":
         return Fault(path, "too_long", f"Не больше {context['max_length']} символов.")
     if kind in {"too_short", "too_long"}:
