@@ -57,7 +57,7 @@ def new(request: HttpRequest) -> HttpResponse:
         back_title="API-ключи",
         missing=None,
         submit="Создать ключ",
-        status=422 if form.is_bound else 200,
+        code=422 if form.is_bound else 200,
     )
 
 

@@ -67,6 +67,8 @@ def _desk(obligation: Obligation, given: QueryDict) -> Desk:
     system = given.get("tax_system", "")
     number = int(system) if system.isascii() and system.isdigit() and len(system) < 4 else 0
     has_contact = bool(customer.email or customer.phone)
+    chosen_register = next((row for row in registers if row.pk == register_id), None)
+    by_default = fact.channel == Channel.COUNTER or bool(chosen_register and chosen_register.print_online)
     if fact.channel != Channel.COUNTER:
         has_contact = has_contact or bool(obligation.organization.fallback_contact)
     return Desk(
@@ -76,7 +78,7 @@ def _desk(obligation: Obligation, given: QueryDict) -> Desk:
         goods=given.get("goods", "") if given.get("goods") in {"yes", "no"} else "",
         register_id=register_id,
         tax_system=TaxSystem(number) if number in set(TaxSystem) else None,
-        print_paper="print" in given or "asked" not in given,
+        print_paper="print" in given if "asked" in given else by_default,
         must_print=not has_contact,
         confirmed="confirmed" in given,
     )
@@ -134,7 +136,7 @@ def show(request: HttpRequest, uuid: UUID) -> HttpResponse:
         tax_systems=tax_systems_on(obligation.organization, settled_on),
         now=now(),
         **_context(request, desk, refusal),
-        status=422 if request.method == "POST" else 200,
+        code=422 if request.method == "POST" else 200,
     )
 
 

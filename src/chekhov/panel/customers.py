@@ -112,7 +112,7 @@ def _save(request: HttpRequest, customer: Customer | None) -> HttpResponse:
         form=form,
         customer=customer,
         no_regions=not Region.objects.exists(),
-        status=422 if form.is_bound else 200,
+        code=422 if form.is_bound else 200,
     )
 
 

@@ -49,10 +49,12 @@ class NumberText(forms.CharField):
 
 
 class DateText(forms.DateField):
-    """A date by the browser's own picker."""
+    """A date as 31.12.2026. The browser's own picker would write it by the browser's language, not ours."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}), **options)
+        attrs = {"placeholder": "дд.мм.гггг", "inputmode": "numeric", "autocomplete": "off"}
+        widget = forms.DateInput(format="%d.%m.%Y", attrs=attrs)
+        super().__init__(widget=widget, input_formats=["%d.%m.%Y", "%Y-%m-%d"], **options)
 
 
 F = TypeVar("F", bound=PanelForm)

@@ -41,7 +41,7 @@ class LineForm(PanelForm):
     price = NumberText(label="Цена, ₽")
     quantity = NumberText(label="Количество", initial="1")
     unit = forms.ChoiceField(label="Единица", choices=UNIT_CHOICES, initial="шт")
-    object = forms.ChoiceField(label="Предмет расчёта", choices=OBJECT_CHOICES, initial="product")
+    object = forms.ChoiceField(label="Предмет", choices=OBJECT_CHOICES, initial="product")
     vat = forms.ChoiceField(label="НДС", choices=VAT_CHOICES, required=False)
     marking = forms.ChoiceField(label="Маркировка", choices=MARKING_CHOICES, required=False)
     line_id = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -122,7 +122,7 @@ def _save(request: HttpRequest, customer: Customer, invoice: Invoice | None) -> 
         customer=customer,
         invoice=invoice,
         external_id=external_id,
-        status=422 if posted else 200,
+        code=422 if posted else 200,
     )
 
 

@@ -151,7 +151,7 @@ def _save(request: HttpRequest, organization: Organization | None) -> HttpRespon
         organization=organization,
         has_errors=bool(form.errors or taxes.problem or vats.problem)
         or any(row.errors for row in [*taxes.forms, *vats.forms] if row.is_bound and row.has_changed()),
-        status=422 if form.is_bound else 200,
+        code=422 if form.is_bound else 200,
     )
 
 

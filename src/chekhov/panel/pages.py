@@ -50,11 +50,11 @@ def actor_name(request: HttpRequest) -> str:
     return f"user:{actor(request).get_username()}"
 
 
-def page(request: HttpRequest, template: str, title: str, *, status: int = 200, **context: Any) -> HttpResponse:
+def page(request: HttpRequest, template: str, title: str, *, code: int = 200, **context: Any) -> HttpResponse:
     """Render a whole page inside the theme."""
     request.current_app = admin.site.name  # type: ignore[attr-defined]
     frame = {**admin.site.each_context(request), "title": title, **context}
-    return render(request, f"panel/{template}.html", frame, status=status)
+    return render(request, f"panel/{template}.html", frame, status=code)
 
 
 def part(request: HttpRequest, template: str, **context: Any) -> HttpResponse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import segno
 
@@ -55,8 +54,7 @@ def qr_svg(fiscal: FiscalRecord) -> str:
         text = qr_text(QrFields.of(result))
     except QrError:
         return ""
-    options: dict[str, Any] = {"scale": 4, "border": 2, "xmldecl": False, "svgns": True, "omitsize": True}
-    return str(segno.make_qr(text, error="m").svg_inline(**options))
+    return str(segno.make_qr(text, error="m").svg_inline(scale=4, border=2, omitsize=True))
 
 
 def printed_words(at: str) -> str:

@@ -101,7 +101,7 @@ def pay(request: HttpRequest, uuid: UUID) -> HttpResponse:
         form=form,
         invoice=invoice,
         left=left,
-        status=422 if form.is_bound else 200,
+        code=422 if form.is_bound else 200,
     )
 
 
@@ -131,5 +131,5 @@ def topup(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "Пополнение баланса",
         form=form,
         customer=customer,
-        status=422 if form.is_bound else 200,
+        code=422 if form.is_bound else 200,
     )

@@ -68,7 +68,7 @@ def _save(request: HttpRequest, place: Place | None) -> HttpResponse:
         back="panel:places",
         back_title="Места расчётов",
         missing=None if Organization.objects.exists() else ("panel:organization_new", "Сначала заведите организацию."),
-        status=422 if form.is_bound else 200,
+        code=422 if form.is_bound else 200,
     )
 
 

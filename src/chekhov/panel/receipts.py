@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 
 from chekhov.fiscal.contact import ContactError, normal_phone
 from chekhov.panel.listing import newest_first, prefix
@@ -42,10 +41,11 @@ def found_by(text: str) -> QuerySet[Receipt]:
 
 
 def _day(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None
+    """A day as people write it, 31.12.2026, or as a link does, 2026-12-31."""
+    for pattern in ("%d.%m.%Y", "%Y-%m-%d"):
+        with suppress(ValueError):
+            return datetime.strptime(text.strip(), pattern).date()  # noqa: DTZ007 a day of the panel's time zone
+    return None
 
 
 def _midnight(day: date) -> datetime:
@@ -82,7 +82,7 @@ def listed(request: HttpRequest) -> HttpResponse:
         states=list(State),
         register=register,
         registers=Register.objects.order_by("name"),
-        since=request.GET.get("from", ""),
-        until=request.GET.get("to", ""),
+        since=f"{since:%d.%m.%Y}" if since else "",
+        until=f"{until:%d.%m.%Y}" if until else "",
         is_filtered=any(request.GET.get(name) for name in ("q", "state", "register", "from", "to")),
     )

@@ -80,7 +80,7 @@ def _save(request: HttpRequest, region: Region | None) -> HttpResponse:
         back="panel:regions",
         back_title="Регионы",
         missing=None if Organization.objects.exists() else ("panel:organization_new", "Сначала заведите организацию."),
-        status=422 if form.is_bound else 200,
+        code=422 if form.is_bound else 200,
     )
 
 

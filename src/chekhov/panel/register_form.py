@@ -55,7 +55,8 @@ class RegisterForm(PanelForm):
         strip=True,
         max_length=255,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Секретный ключ того же магазина. Хранится зашифрованным и больше не показывается.",
+        help_text="Секретный ключ того же магазина. Хранится зашифрованным и больше не показывается. Если касса с этим "
+        "ShopID уже подключена, поле можно оставить пустым.",
     )
     tax_system = _number("Система налогообложения при онлайн оплатах", TaxSystem.choices())
     vat_rate = forms.ChoiceField(
@@ -236,7 +237,7 @@ def _show(request: HttpRequest, provider: Provider, form: RegisterForm, register
         is_folded=is_folded,
         no_regions=not Region.objects.exists(),
         **_printed_context(values, confirmed=bool(form["credit_confirmed"].value())),
-        status=200 if not form.is_bound else 422,
+        code=200 if not form.is_bound else 422,
     )
 
 

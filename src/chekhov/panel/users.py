@@ -82,7 +82,7 @@ def _save(request: HttpRequest, user: User | None) -> HttpResponse:
         back="panel:users",
         back_title="Пользователи",
         missing=None,
-        status=422 if form.is_bound else 200,
+        code=422 if form.is_bound else 200,
     )
 
 

@@ -57,7 +57,7 @@
       const template = document.getElementById(`${add.dataset.addRow}-blank`);
       const used = [...rows.querySelectorAll("[name]")].map((item) => Number((/-(\d+)-/.exec(item.name) || [0, -1])[1]));
       const number = Math.max(-1, ...used) + 1;
-      const holder = document.createElement("tbody");
+      const holder = document.createElement(rows.tagName);
       holder.innerHTML = template.innerHTML.replaceAll("__n__", String(number));
       const row = holder.firstElementChild;
       rows.append(row);
@@ -69,14 +69,10 @@
     const remove = event.target.closest("[data-remove-row]");
     if (remove) {
       const form = remove.closest("form");
-      remove.closest("tr").remove();
+      remove.closest("[data-row]").remove();
       total(form);
       return;
     }
-    const opener = event.target.closest("[data-open]");
-    if (opener) document.getElementById(opener.dataset.open).showModal();
-    const closer = event.target.closest("[data-close]");
-    if (closer) closer.closest("dialog").close();
   });
 
   /* One click, one action: the second press finds the button asleep. */
@@ -111,7 +107,7 @@
     if (!form || !form.matches("form[data-total]")) return;
     let sum = 0;
     let known = true;
-    form.querySelectorAll("tr[data-line]").forEach((row) => {
+    form.querySelectorAll("[data-line]").forEach((row) => {
       const price = row.querySelector("[name$='-price']").value;
       const quantity = row.querySelector("[name$='-quantity']").value;
       const cell = row.querySelector("[data-sum]");
@@ -142,6 +138,6 @@
   /* A filter acts as soon as it is chosen. */
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-auto]");
-    if (form && event.target.matches("select, input[type=date]")) form.requestSubmit();
+    if (form && event.target.matches("select, input.day")) form.requestSubmit();
   });
 })();
