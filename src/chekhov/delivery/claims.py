@@ -78,11 +78,16 @@ def key_of(receipt: UUID, key_number: int) -> str:
 
 
 def lanes_ensure() -> None:
-    """Every account's queue that a record names has its lane and its pace. Called by workers now and then."""
+    """Every account's queue that a record names, or that a receipt waits on, has its lane and its pace.
+
+    A record may have been moved to another queue before any worker saw it: its receipts still go where they were
+    formed for. Called by workers now and then.
+    """
     bare = fetch(
-        "SELECT DISTINCT r.account_id, r.queue, a.provider FROM registers_register r "
-        "JOIN registers_account a ON a.id = r.account_id WHERE NOT EXISTS "
-        "(SELECT 1 FROM delivery_lane l WHERE l.account_id = r.account_id AND l.queue = r.queue)"
+        "SELECT u.account_id, u.queue, a.provider FROM (SELECT account_id, queue FROM registers_register UNION "
+        "SELECT account_id, queue FROM receipts_receiptstate WHERE due_ms IS NOT NULL) u "
+        "JOIN registers_account a ON a.id = u.account_id WHERE NOT EXISTS "
+        "(SELECT 1 FROM delivery_lane l WHERE l.account_id = u.account_id AND l.queue = u.queue)"
     )
     if not bare:
         return
