@@ -26,8 +26,6 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connections
-from tests import factories
-from tests.faults.truth import hurry_all
 
 from chekhov.delivery.callbacks import callback_receive
 from chekhov.delivery.worker import Worker
@@ -36,6 +34,8 @@ from chekhov.directory.services import installation_uuid
 from chekhov.emulator import Switches
 from chekhov.emulator.testing import EmulatorProcess
 from chekhov.registers.models import Register
+from tests import factories
+from tests.faults.truth import hurry_all
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS, CONNECT_SECONDS, READ_SECONDS = 4, 1, 1
@@ -80,9 +80,7 @@ def _administer(statement: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(
-    django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def template(django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A migrated, empty database to copy from."""
     mark = os.environ.get("PYTEST_XDIST_WORKER", "main")
     name = f"chekhov_faults_{mark}_{os.getpid()}"

@@ -11,9 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, connections
-from tests import factories
-from tests.faults.conftest import Installation, wait_for
-from tests.faults.truth import all_in, assert_books_agree, hurry_all, printed, states
 
 from chekhov.delivery import claims, results
 from chekhov.delivery.claims import Claimer, lanes_ensure, leases_expire
@@ -23,6 +20,9 @@ from chekhov.drivers.contract import Accepted, TaskRef
 from chekhov.receipts.models import Obligation, Receipt, ReceiptState
 from chekhov.receipts.states import State
 from chekhov.sales.models import Fact, Invoice
+from tests import factories
+from tests.faults.conftest import Installation, wait_for
+from tests.faults.truth import all_in, assert_books_agree, hurry_all, printed, states
 
 FISCALIZED = all_in(State.FISCALIZED)
 
@@ -110,7 +110,9 @@ def test_two_workers_on_one_database_make_no_double(installation: Installation) 
     if connection.vendor == "sqlite":
         pytest.skip("one worker on SQLite")
     installation.emulator.settings(print_delay_ms=50)
-    installation.emulator.faults({"fault": "drop", "when": "after", "chance": 20, "seed": 7, "match": {"method": "POST"}})
+    installation.emulator.faults(
+        {"fault": "drop", "when": "after", "chance": 20, "seed": 7, "match": {"method": "POST"}}
+    )
     installation.sell(100)
 
     installation.deliver(FISCALIZED, workers=3, seconds=25)

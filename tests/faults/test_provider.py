@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.faults.conftest import Hooks, Installation
-from tests.faults.truth import all_in, assert_books_agree, hurry_all, printed, states
 
 from chekhov.delivery.models import Attempt, Callback, Lane
 from chekhov.delivery.requests import receipt_cancel, receipt_retry
 from chekhov.receipts.models import Receipt, ReceiptEvent
 from chekhov.receipts.states import State
 from tests import factories
+from tests.faults.conftest import Hooks, Installation
+from tests.faults.truth import all_in, assert_books_agree, hurry_all, printed, states
 
 FISCALIZED = all_in(State.FISCALIZED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chekhov.config.database import clock_ms, execute
 from chekhov.delivery.claims import Claimer, Job, JobKind, lanes_ensure
 from chekhov.delivery.results import Result, results_commit
 from chekhov.drivers.contract import (
@@ -31,6 +32,7 @@ def claim(owner: str = OWNER) -> list[Job]:
     """What a worker takes now; whatever waits for its time is due."""
     lanes_ensure()
     hurry(list(ReceiptState.objects.filter(due_ms__isnull=False).values_list("pk", flat=True)))
+    execute(f"UPDATE receipts_receiptstate SET due_ms = {clock_ms()} WHERE state = 'queued'")
     return Claimer(owner).claim(100)
 
 

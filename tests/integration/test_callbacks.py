@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from tests import factories
-from tests.integration import delivering
 
 from chekhov.delivery.callbacks import KEPT_REJECTED_AN_HOUR, MAX_BODY_BYTES, callback_receive
 from chekhov.delivery.models import Callback
@@ -16,6 +14,8 @@ from chekhov.drivers.komtet.signature import sign
 from chekhov.receipts.models import Receipt, ReceiptEvent, ReceiptState
 from chekhov.registers.models import Account, Register
 from chekhov.registers.services import notification_link
+from tests import factories
+from tests.integration import delivering
 
 pytestmark = pytest.mark.django_db
 

@@ -211,6 +211,25 @@ def _failed(head: Head, error: ProviderError) -> Decision:
     )
 
 
+def earlier_key(head: Head, outcome: SubmitOutcome, key_number: int) -> Decision:
+    """An answer to a sending under a key that was given up as failed. While the next key has not been sent, a task
+    that exists under the old one is asked about once more, under its own key; afterwards the answer is evidence only.
+    """
+    if head.state is not State.QUEUED or not key_number or not isinstance(outcome, Accepted | Done):
+        return Decision()
+    if not outcome.ref.provider_id:
+        return Decision()
+    change = Change(
+        head,
+        State.ACCEPTED,
+        "old_key_lives",
+        due_in_ms=0,
+        key_number=key_number,
+        provider_ref=outcome.ref.provider_id,
+    )
+    return Decision(change)
+
+
 def _late(head: Head, outcome: SubmitOutcome, capabilities: Capabilities) -> Decision:
     """An answer that came after the state had moved on. It can only add what proves that the task lives."""
     first_ms = capabilities.poll_schedule_seconds[0] * 1000

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import IntegrityError
+from django.db import DataError, IntegrityError
 
 from chekhov.config.clock import now
 from chekhov.config.database import clock_ms, execute, fetch, insert_rows, instant, placeholders, writing
-from chekhov.delivery.claims import Job, JobKind
+from chekhov.delivery.claims import Job, JobKind, key_of
 from chekhov.delivery.outcomes import (
     PROVES_ABSENCE,
     Decision,
@@ -17,6 +17,7 @@ from chekhov.delivery.outcomes import (
     after_poll,
     after_submission,
     contradicted,
+    earlier_key,
     stored_outcome,
 )
 from chekhov.drivers.contract import PollOutcome, SubmitOutcome
@@ -56,11 +57,11 @@ _FISCAL_COLUMNS = [
 def results_commit(results: Sequence[Result], owner: str) -> set[int]:
     """Write a group of outcomes; the ids of the receipts that moved.
 
-    One poisoned outcome must not hold back its neighbours: where the group breaks a constraint, each goes alone.
+    One poisoned outcome must not hold back its neighbours: where the database refuses the group, each goes alone.
     """
     try:
         return _commit(results, owner)
-    except IntegrityError:
+    except (IntegrityError, DataError):
         if len(results) == 1:
             raise
         moved: set[int] = set()
@@ -107,6 +108,9 @@ def _decide(
     latest = max((number for number, _ in attempts), default=0)
     if head.state is State.SENDING and (head.lease_owner != owner or latest != item.job.attempt_number):
         return None  # the lease went to another; the answer stays on its own attempt
+    if item.job.key != key_of(head.uuid, head.key_number):
+        numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
+        return earlier_key(head, item.outcome, numbers.get(item.job.key, 0))  # type: ignore[arg-type]
     others_absent = all(outcome in PROVES_ABSENCE for number, outcome in attempts if number != item.job.attempt_number)
     return after_submission(
         head,
@@ -208,7 +212,7 @@ def _fiscal_write(results: dict[int, FiscalResult]) -> None:
                 result.at,
                 int(result.sign),
                 result.total.kopecks,
-                result.rn,
+                result.rn if len(result.rn) <= 16 else "",  # informational; the format knows 16 digits
                 result.shift,
                 result.number,
                 result.url[:500],
