@@ -46,14 +46,14 @@ def receipt_cancel(*, receipt: Receipt, actor: User, reason: str) -> None:
                 next_step="Дождитесь исхода. Пробитый чек исправляют возвратом или чеком коррекции.",
             )
         moved = writer.apply(
-            [writer.Change(head, State.CANCELLED, "cancelled_by_person", reason)], actor=f"user:{actor.get_username()}"
+            [writer.Change(head, State.CANCELLED, "cancelled_by_person", reason)], actor=actor.actor_name
         )
         assert moved, "the state was locked"
         action_log(actor=actor, kind="receipt_cancel", subject=str(receipt.uuid), summary=reason)
 
 
 def _wish(receipt: Receipt, wish: str, states: set[State], actor: User, *, summary: str = "") -> None:
-    name = f"user:{actor.get_username()}"
+    name = actor.actor_name
     with writing():
         touched = execute(
             f"UPDATE receipts_receiptstate SET wanted = %s, wanted_by = %s, due_ms = {clock_ms()} "

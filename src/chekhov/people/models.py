@@ -21,6 +21,11 @@ class User(AbstractUser):
         verbose_name_plural = "пользователи"
 
     @property
+    def actor_name(self) -> str:
+        """As the person stands in facts, receipts and events: ``user:petrova``, at most 100 characters."""
+        return f"user:{self.get_username()}"[:100]
+
+    @property
     def cashier_name(self) -> str:
         """Position and surname for tag 1021; empty where the person has no name."""
         initials = " ".join(f"{part[0]}." for part in self.first_name.split() if part)

@@ -171,7 +171,7 @@ def receipt_form(*, obligation_id: int, choices: Choices, actor: User) -> Receip
         parent = fact.invoice.external_id if fact.invoice else fact.customer.external_id
         identity = "\x1f".join((fact.source.code, fact.kind, parent, fact.external_id, SETTLEMENT, "0"))
         generation = len(earlier) + 1
-        name = f"user:{actor.get_username()}"
+        name = actor.actor_name
         row = receipt_row(
             receipt_uuid(identity, generation),
             obligation.pk,
