@@ -116,7 +116,7 @@ class _Parent:
     amounts: list[Money] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Draft:
     """A fact decided on and not yet written, with its obligation and receipt."""
 
@@ -548,8 +548,13 @@ def _write(drafts: Sequence[_Draft], source: Source, actor: str) -> None:
         returning=("id", "uuid"),
     )
     fact_ids = {_hex(row[1]): int(row[0]) for row in returned}
-    for invoice in {id(draft.parent): draft.parent for draft in drafts if draft.parent.invoice_id}.values():
-        execute("UPDATE sales_invoice SET paid_kopecks = %s WHERE id = %s", [invoice.paid_kopecks, invoice.invoice_id])
+    paid = {draft.parent.invoice_id: draft.parent.paid_kopecks for draft in drafts if draft.parent.invoice_id}
+    if paid:
+        execute(
+            f"WITH v(id, paid) AS (VALUES {', '.join([placeholders(2)] * len(paid))}) "
+            "UPDATE sales_invoice AS i SET paid_kopecks = v.paid FROM v WHERE i.id = v.id",
+            [value for pair in paid.items() for value in pair],
+        )
     owing = [draft for draft in drafts if not draft.not_required]
     if not owing:
         return

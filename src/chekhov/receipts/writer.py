@@ -128,6 +128,7 @@ def apply(changes: Sequence[Change], *, actor: str) -> set[int]:
         return set()
     assert connection.in_atomic_block, "a state changes inside a transaction only"
     at = now()
+    stamp = instant(at)
     rows: list[tuple[Any, ...]] = []
     codes: dict[int, str] = {}
     for change in changes:
@@ -172,7 +173,7 @@ def apply(changes: Sequence[Change], *, actor: str) -> set[int]:
         "lease_owner = v.owner, key_number = v.key_number, provider_ref = v.ref, polls = 0, wanted = '', "
         "wanted_by = '', error_code = v.error_code, error_text = v.error_text, changed_at = %s "
         "FROM v WHERE s.receipt_id = v.id AND s.version = v.version AND s.state = v.before RETURNING receipt_id",
-        [*(value for row in rows for value in row), instant(at)],
+        [*(value for row in rows for value in row), stamp],
     )
     ids = {int(row[0]) for row in moved}
     insert_rows(
@@ -187,7 +188,7 @@ def apply(changes: Sequence[Change], *, actor: str) -> set[int]:
                 actor,
                 change.reason,
                 change.text[:500],
-                instant(at),
+                stamp,
                 codes[change.head.receipt_id],
             )
             for change in changes
