@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import DataError, IntegrityError
+from django.db import OperationalError
 
 from chekhov.config.clock import now
 from chekhov.config.database import clock_ms, execute, fetch, insert_rows, instant, placeholders, writing
@@ -57,17 +57,28 @@ _FISCAL_COLUMNS = [
 def results_commit(results: Sequence[Result], owner: str) -> set[int]:
     """Write a group of outcomes; the ids of the receipts that moved.
 
-    One poisoned outcome must not hold back its neighbours: where the database refuses the group, each goes alone.
+    One poisoned outcome must not hold back its neighbours: where a group cannot be written, each goes alone, and the
+    first that cannot is raised after all the others have been written.
     """
     try:
         return _commit(results, owner)
-    except (IntegrityError, DataError):
+    except OperationalError:  # the database is away: all of them wait for it
+        raise
+    except Exception:
         if len(results) == 1:
             raise
-        moved: set[int] = set()
-        for result in results:
-            moved |= results_commit([result], owner)
-        return moved
+    moved: set[int] = set()
+    fault: Exception | None = None
+    for result in results:
+        try:
+            moved |= _commit([result], owner)
+        except OperationalError:
+            raise
+        except Exception as error:
+            fault = fault or error
+    if fault is not None:
+        raise fault
+    return moved
 
 
 def _commit(results: Sequence[Result], owner: str) -> set[int]:

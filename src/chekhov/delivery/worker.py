@@ -164,7 +164,7 @@ class Worker:
                 break
             except OperationalError as error:
                 await self._database_fault("commit", error)  # the answers wait here; the leases are longer than this
-            except DatabaseError:
+            except Exception:  # ours or the database's: it must be loud and must not end the worker
                 log.exception("worker.outcomes_dropped", receipts=[item.job.receipt_id for item in group])
                 break  # the leases run out and the outcomes are asked for again
         self._open -= len(group)
@@ -178,6 +178,8 @@ class Worker:
                 await self._in_db(self._beat)
             except DatabaseError as error:
                 await self._database_fault("beat", error)
+            except Exception:  # without beats no lease would ever end
+                log.exception("worker.beat_failed")
             await asyncio.sleep(BEAT_SECONDS)
 
     def _beat(self) -> None:

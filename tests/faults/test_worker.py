@@ -1,0 +1,92 @@
+"""What the worker itself survives: a fault of ours must be loud and must hold back nobody else's receipt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from chekhov.delivery import results
+from chekhov.delivery.models import WorkerBeat
+from chekhov.receipts.models import Receipt
+from chekhov.receipts.states import State
+from tests import factories
+from tests.faults.conftest import Installation
+from tests.faults.truth import all_in, assert_books_agree, states
+
+FISCALIZED = all_in(State.FISCALIZED)
+
+
+def test_an_outcome_that_cannot_be_written_holds_back_none_of_its_neighbours(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned = installation.sell(1)[0].answer.receipts[0].id
+    real = results.after_submission
+
+    def faulty(head: Any, *rest: Any, **options: Any) -> Any:
+        if head.uuid == poisoned:
+            raise AssertionError("a mistake of ours")
+        return real(head, *rest, **options)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(results, "after_submission", faulty)
+        installation.sell(5)
+        installation.deliver(lambda: states()["fiscalized"] == 5)
+
+    assert Receipt.objects.get(uuid=poisoned).status.state in {"sending", "unknown"}
+    installation.deliver(FISCALIZED)
+    assert_books_agree(installation.emulator, facts=6)
+
+
+def test_a_database_that_is_away_while_outcomes_wait_loses_none(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = [OperationalError("gone"), OperationalError("still gone")]
+    real = results._commit
+
+    def faulty(*arguments: Any) -> Any:
+        if away:
+            raise away.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(results, "_commit", faulty)
+    installation.sell(3)
+
+    installation.deliver(FISCALIZED)
+
+    assert_books_agree(installation.emulator, facts=3)
+
+
+def test_a_worker_says_that_it_lives_though_a_beat_failed(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [RuntimeError("a mistake of ours")]
+
+    def faulty() -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr("chekhov.delivery.worker.leases_expire", faulty)
+    monkeypatch.setattr("chekhov.delivery.worker.BEAT_SECONDS", 0.1)
+
+    installation.deliver(lambda: WorkerBeat.objects.exists(), seconds=5)
+
+    assert not failures
+
+
+def test_a_register_connected_while_the_worker_runs_is_served(installation: Installation) -> None:
+    installation.sell(1)
+    spb = factories.region("spb", installation.register.organization)
+
+    def connect() -> None:
+        if spb.registers.exists():
+            return
+        factories.register(spb, queue=779, service_url=installation.emulator.base_url)
+        factories.pay(factories.invoice(factories.customer(spb)))
+
+    shop = {"shop": installation.emulator.shop, "secret": installation.emulator.secret, "queues": [777, 779]}
+    installation.emulator.call("POST", "shops", shop)
+    installation.deliver(lambda: states()["fiscalized"] == 2, meanwhile=connect)
+
+    assert_books_agree(installation.emulator, facts=2)
