@@ -17,6 +17,7 @@ import orjson
 
 from chekhov.config.clock import local_date, now, zone
 from chekhov.config.database import (
+    clock_ms,
     execute,
     fetch,
     for_update,
@@ -144,6 +145,7 @@ def facts_record(*, source: Source, contents: Sequence[FactContent], actor: str)
     `overpaid`, `unknown_organization`), NotFound (`invoice_not_found`, `customer_not_found`), Conflict (`conflict`).
     """
     results: list[Recorded | Refusal | _Draft | int] = []
+    installation_uuid()  # where it is made first, it is not made in a transaction that may be rolled back
     with writing():
         parents = _parents(source, contents)
         directory = forming.directory_read()
@@ -652,10 +654,13 @@ def receipts_write(rows: Sequence[tuple[Any, ...]], *, actor: str) -> dict[int, 
         "receipts_receipt",
         RECEIPT_COLUMNS,
         rows,
-        returning=("id", "uuid", "obligation_id", "account_id", "queue"),
+        returning=("id", "uuid", "obligation_id", "account_id", "queue", clock_ms()),
     )
     writer.born(
-        [writer.Birth(int(row[0]), UUID(_hex(row[1])), int(row[2]), int(row[3]), int(row[4])) for row in returned],
+        [
+            writer.Birth(int(row[0]), UUID(_hex(row[1])), int(row[2]), int(row[3]), int(row[4]), due_ms=int(row[5]))
+            for row in returned
+        ],
         actor=actor,
     )
     return {int(row[2]): int(row[0]) for row in returned}
