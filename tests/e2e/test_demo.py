@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.e2e.conftest import TABLET, Installation, log_in, picture
+from tests.e2e.conftest import DESKTOP, TABLET, Installation, log_in, picture
 
 PAGES = [
     "", "receipts/", "unreceipted/", "invoices/", "invoices/new/", "customers/", "topups/", "registers/",
@@ -71,15 +71,41 @@ def test_what_waits_is_sent_from_the_composer(demo: Installation, contexts: Call
     picture(page, "missing")
     row = page.get_by_role("row", name=re.compile("не активна при онлайн оплатах")).first
     row.get_by_role("link", name="Пробить чек").click()
-    send = page.get_by_role("button", name=re.compile("^Пробить чек"))
-    expect(send).to_be_enabled()
-    picture(page, "composer")
 
-    send.click()
+    page.get_by_role("button", name=re.compile("^Пробить чек")).click()
+
+    expect(page.locator("#receipt-state")).to_contain_text("Фискализирован", timeout=30_000)
+
+
+def test_goods_are_sold_at_the_counter(demo: Installation, contexts: Callable[..., BrowserContext]) -> None:
+    page = log_in(contexts(viewport=TABLET, has_touch=True), demo)
+    page.goto(f"{demo.url}/admin/customers/?q=Соколов")
+    page.get_by_role("link", name="Соколов Игорь").tap()
+    page.get_by_role("link", name="Новый счёт").tap()
+    page.get_by_label("Номер счёта").fill("АД-2001")
+    page.locator("[name=lines-0-name]").fill("Колодки тормозные передние TRW GDB1550")
+    page.locator("[name=lines-0-price]").fill("3150")
+    page.get_by_role("button", name="Добавить позицию").tap()
+    page.locator("[name=lines-1-name]").fill("Жидкость тормозная DOT 4")
+    page.locator("[name=lines-1-price]").fill("489,90")
+    page.locator("[name=lines-1-quantity]").fill("2")
+    page.get_by_role("button", name="Сохранить счёт").tap()
+    page.get_by_role("link", name="Отметить оплату").first.tap()
+    page.get_by_role("button", name="Деньги получены").tap()
+    send = page.get_by_role("button", name=re.compile("^Пробить чек"))
+    expect(send).to_be_disabled()
+    page.get_by_label("Да, уже у клиента").check()
+    expect(page.locator("#preview")).to_contain_text("Полный расчёт · НДС 22 %")
+    expect(send).to_be_enabled()
+    page.set_viewport_size(DESKTOP)
+    picture(page, "composer", full_page=True)
+
+    send.tap()
 
     expect(page.locator("#receipt-state")).to_contain_text("Фискализирован", timeout=30_000)
     expect(page.locator(".paper-qr svg")).to_be_visible()
-    picture(page, "receipt")
+    expect(page.locator(".paper")).to_contain_text("Наличными")
+    picture(page, "receipt", full_page=True)
 
 
 def test_the_form_of_a_register_stands_on_a_page(demo: Installation, contexts: Callable[..., BrowserContext]) -> None:

@@ -98,7 +98,8 @@ def organization_save(
     _check_vat_modes(content.vat_modes, content.tax_systems, faults)
     with writing():
         code = _code(content.code, Organization, organization, faults)
-        if Organization.objects.filter(inn=inn).exclude(pk=organization.pk if organization else None).exists():
+        others = Organization.objects.filter(inn=inn)
+        if (others.exclude(pk=organization.pk) if organization else others).exists():
             faults.append(Fault("inn", "inn_taken", "Организация с этим ИНН уже есть."))
         _refuse(faults)
         row = organization or Organization()
@@ -217,8 +218,10 @@ def _code(
     code = text.strip()
     if not _CODE.fullmatch(code):
         faults.append(Fault("code", "code", "Код: от 1 до 40 латинских букв, цифр, дефисов и подчёркиваний."))
-    elif model._default_manager.filter(code=code).exclude(pk=row.pk if row else None).exists():
-        faults.append(Fault("code", "code_taken", f"Код «{code}» уже занят."))
+    else:
+        others = model._default_manager.filter(code=code)
+        if (others.exclude(pk=row.pk) if row else others).exists():
+            faults.append(Fault("code", "code_taken", f"Код «{code}» уже занят."))
     return code
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib import admin, messages
 from django.contrib.auth.views import redirect_to_login
@@ -36,7 +36,7 @@ def staff(view: View[P]) -> View[P]:
             return HttpResponse(status=204, headers={"HX-Refresh": "true"})
         return redirect_to_login(request.get_full_path(), reverse("admin:login"))
 
-    return never_cache(guarded)
+    return cast("View[P]", never_cache(guarded))
 
 
 def actor(request: HttpRequest) -> User:
@@ -52,7 +52,7 @@ def actor_name(request: HttpRequest) -> str:
 
 def page(request: HttpRequest, template: str, title: str, *, code: int = 200, **context: Any) -> HttpResponse:
     """Render a whole page inside the theme."""
-    request.current_app = admin.site.name  # type: ignore[attr-defined]
+    request.current_app = admin.site.name
     frame = {**admin.site.each_context(request), "title": title, **context}
     return render(request, f"panel/{template}.html", frame, status=code)
 

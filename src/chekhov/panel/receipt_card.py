@@ -16,6 +16,7 @@ from chekhov.delivery.requests import receipt_cancel, receipt_retry
 from chekhov.drivers.contract import Verdict
 from chekhov.errors import Refusal
 from chekhov.fiscal.codec import CodecError, load
+from chekhov.fiscal.money import Money
 from chekhov.panel.pages import actor, page, part, refused, staff, told
 from chekhov.panel.policy import policy_words
 from chekhov.panel.trouble import TROUBLE, next_step_of
@@ -121,7 +122,7 @@ def _context(receipt: Receipt) -> dict[str, Any]:
 @staff
 def show(request: HttpRequest, uuid: UUID) -> HttpResponse:
     receipt = _receipt(uuid)
-    return page(request, "receipt_card", "Чек", **_context(receipt))
+    return page(request, "receipt_card", f"Чек на {Money(receipt.total_kopecks).human} ₽", **_context(receipt))
 
 
 @staff

@@ -154,7 +154,12 @@ class RegisterForm(PanelForm):
             self.fields[
                 "secret"
             ].help_text = "Задан. Оставьте поле пустым, чтобы не менять; впишите новый, чтобы заменить."
-        ask = {"hx-get": reverse("panel:register_printed"), "hx-target": "#printed", "hx-trigger": "change"}
+        ask = {
+            "hx-get": reverse("panel:register_printed"),
+            "hx-target": "#printed",
+            "hx-swap": "outerHTML",
+            "hx-trigger": "change",
+        }
         ask["hx-include"] = ", ".join(f"[name={name}]" for name in PRINTED_FIELDS)
         for name in PRINTED_FIELDS:
             self.fields[name].widget.attrs.update(ask)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +16,7 @@ from chekhov.receipts.models import Obligation, Receipt, ReceiptState
 from chekhov.receipts.states import State
 
 SHOWN = 200
+HERE = frozenset({"awaits_person", "register_inactive", "cancelled"})
 CAP = 1000
 
 
@@ -75,6 +76,8 @@ def waiting_of(obligation: Obligation, receipts: Sequence[Receipt]) -> Waiting:
         for row in receipts
     ]
     missing = missing_of(obligation, briefs) or Missing("receipt_exists", "Чек уже есть.", "Откройте его в «Чеках».")
+    if missing.code in HERE:  # the next step is the button beside it
+        missing = replace(missing, next_step="")
     due, is_late = due_words(obligation.due_at)
     return Waiting(obligation, missing, due, is_late, tuple(obligation.routing.get("steps", ())))
 

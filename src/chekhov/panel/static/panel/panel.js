@@ -133,7 +133,11 @@
     const form = event.target.closest("form[data-total]");
     if (form) total(form);
   });
-  document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("form[data-total]").forEach(total));
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("form[data-total]").forEach(total);
+    /* The theme's icons are words to a screen reader. */
+    document.querySelectorAll(".material-symbols-outlined").forEach((icon) => icon.setAttribute("aria-hidden", "true"));
+  });
 
   /* A filter acts as soon as it is chosen. */
   document.addEventListener("change", (event) => {
