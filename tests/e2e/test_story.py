@@ -128,4 +128,4 @@ def _send_receipt(page: Page) -> None:
     expect(page.locator(".paper-qr svg")).to_be_visible()
     expect(page.locator(".paper")).to_contain_text("4 390,50")
     _menu(page, "Оплачено без чека")
-    expect(page.get_by_text("На каждую оплату есть чек")).to_be_visible()
+    expect(page.get_by_text("На каждую оплату есть чек", exact=True)).to_be_visible()

@@ -171,6 +171,14 @@ def test_receipts_are_found(panel: Client, shop: Shop, search: str) -> None:
     assert "Лишний" not in shown
 
 
+@pytest.mark.parametrize("text", ["Maria.S@example.ru", "Maria.S@EXAMPLE.ru"])
+def test_an_address_is_found_as_it_was_written(panel: Client, shop: Shop, text: str) -> None:
+    shop.receipt(name="Мария", email="Maria.S@Example.ru")
+
+    assert "Мария" in text_of(panel.get(reverse("panel:receipts"), {"q": text}))
+    assert "Мария" in text_of(panel.get(reverse("panel:customers"), {"q": text}))
+
+
 def test_receipts_are_filtered_by_state_register_and_period(panel: Client, shop: Shop) -> None:
     move(shop.receipt(name="Сломанный"), State.SENDING, State.ACCEPTED, State.FAILED)
     shop.receipt(name="Ждущий")

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from chekhov.fiscal.money import Money
-from chekhov.panel.listing import newest_first, prefix
+from chekhov.panel.listing import email_spellings, newest_first, prefix
 from chekhov.panel.pages import page, staff
 from chekhov.receipts.answers import FactAnswer, fact_answers
 from chekhov.receipts.models import Obligation
@@ -57,7 +57,7 @@ def payment_status(invoice: Invoice) -> tuple[str, str, str]:
 def customers_found(text: str) -> list[int]:
     """Customers by name, phone or e-mail, at most as many as a search may name."""
     key = search_key(text)
-    where = prefix("search_name", key) | Q(email=text.strip().lower())
+    where = prefix("search_name", key) | Q(email__in=email_spellings(text))
     digits = "".join(character for character in text if character.isdigit())
     if len(digits) in (10, 11) and not any(character.isalpha() for character in text):
         where |= Q(phone=f"+7{digits[-10:]}")

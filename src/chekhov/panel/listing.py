@@ -39,6 +39,13 @@ def newest_first(request: HttpRequest, rows: QuerySet[M], *, key: str = "pk", si
     return Slice(found[:size], following, first, not before)
 
 
+def email_spellings(text: str) -> list[str]:
+    """How an address may be stored: the part before @ keeps its case there, the domain never does."""
+    text = text.strip()
+    local, at, domain = text.rpartition("@")
+    return sorted({text, text.lower(), f"{local}{at}{domain.lower()}"})
+
+
 def prefix(field: str, text: str) -> Q:
     """Whether a column of search keys begins with the text, by an index on both databases.
 

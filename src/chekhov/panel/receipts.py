@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from chekhov.fiscal.contact import ContactError, normal_phone
-from chekhov.panel.listing import newest_first, prefix
+from chekhov.panel.listing import email_spellings, newest_first, prefix
 from chekhov.panel.pages import page, staff
 from chekhov.receipts.models import FiscalRecord, Receipt, ReceiptState
 from chekhov.receipts.states import State
@@ -29,7 +29,7 @@ def found_by(text: str) -> QuerySet[Receipt]:
     except ValueError:
         pass
     if "@" in text:
-        return Receipt.objects.filter(contact=text.strip().lower())
+        return Receipt.objects.filter(contact__in=email_spellings(text))
     where = Q()
     with suppress(ContactError):
         where |= Q(contact=normal_phone(text))

@@ -157,7 +157,7 @@ class RegisterForm(PanelForm):
         ask = {
             "hx-get": reverse("panel:register_printed"),
             "hx-target": "#printed",
-            "hx-swap": "outerHTML",
+            "hx-sync": "closest form:replace",  # a late answer to an earlier choice is not shown
             "hx-trigger": "change",
         }
         ask["hx-include"] = ", ".join(f"[name={name}]" for name in PRINTED_FIELDS)
