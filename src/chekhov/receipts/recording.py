@@ -56,6 +56,8 @@ from chekhov.sales.models import FactKind
 SETTLEMENT = "settlement"
 AUTOMATIC = frozenset({Channel.ONLINE, Channel.REMOTE})
 _FUTURE = timedelta(minutes=5)
+_EARLIEST = datetime(2017, 7, 1, tzinfo=UTC)  # registers on-line: before it no receipt of this kind existed
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,7 @@ def _decide(
 ) -> _Draft | int:
     """The draft of a new fact, or the id (or the draft) of the one that says the same. Raises Refusal."""
     checked_id(content.id)
+    _check_time(content)
     if isinstance(content, PaymentContent):
         kind, parent_key = FactKind.PAYMENT, content.invoice
         parent = parents.get((kind, parent_key))
@@ -315,33 +318,39 @@ def _organization_id(content: FactContent, parent: _Parent, directory: forming.D
     )
 
 
-def _check(content: FactContent, parent: _Parent) -> None:
-    def refuse(code: str, path: str, message: str, next_step: str) -> Invalid:
-        return Invalid(code, message, next_step=next_step, faults=[Fault(path, code, message)])
+def _fault(code: str, path: str, message: str, next_step: str) -> Invalid:
+    return Invalid(code, message, next_step=next_step, faults=[Fault(path, code, message)])
 
+
+def _check_time(content: FactContent) -> None:
+    if not _EARLIEST <= content.paid_at < _LATEST:
+        raise _fault("paid_at", "paid_at", "Время оплаты: с июля 2017 года и не позже сегодняшнего.", "Проверьте дату.")
+
+
+def _check(content: FactContent, parent: _Parent) -> None:
     if not 0 < content.amount.kopecks <= MAX_KOPECKS:
-        raise refuse("amount", "amount", "Сумма должна быть больше 0 и не больше 42949672.95.", "Проверьте сумму.")
+        raise _fault("amount", "amount", "Сумма должна быть больше 0 и не больше 42949672.95.", "Проверьте сумму.")
     if content.paid_at > now() + _FUTURE:
-        raise refuse("paid_at", "paid_at", "Время оплаты ещё не наступило.", "Проверьте часы и часовой пояс.")
+        raise _fault("paid_at", "paid_at", "Время оплаты ещё не наступило.", "Проверьте часы и часовой пояс.")
     if content.means is Means.BALANCE:
-        raise refuse(
+        raise _fault(
             "means_unavailable",
             "means",
             "Оплата с баланса не принимается: баланс покупателя в этой версии только пополняется.",
             "Передайте оплату деньгами: card, sbp, cash или transfer.",
         )
     if content.means is Means.CASH and content.channel is not Channel.COUNTER:
-        raise refuse(
+        raise _fault(
             "means_channel", "means", "Наличные принимают только лично.", "Укажите channel: counter или другое means."
         )
     if content.means is Means.TRANSFER and content.channel is Channel.COUNTER:
-        raise refuse(
+        raise _fault(
             "means_channel", "means", "Перевод по реквизитам не принимают у прилавка.", "Укажите channel: remote."
         )
     if isinstance(content, PaymentContent):
         left = parent.total_kopecks - parent.paid_kopecks
         if content.amount.kopecks > left:
-            raise refuse(
+            raise _fault(
                 "overpaid",
                 "amount",
                 f"По счёту осталось заплатить {Money(left).human} ₽, передано {content.amount.human} ₽.",
