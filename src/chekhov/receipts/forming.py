@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from chekhov.config.clock import local_date, now, zone
-from chekhov.config.database import fetch
+from chekhov.config.database import fetch, is_postgresql
 from chekhov.drivers import registry
 from chekhov.drivers.contract import Problem
 from chekhov.fiscal.context import RegisterProfile, RuleContext
@@ -118,18 +121,44 @@ class Settlement:
     is_topup: bool = False
 
 
+_DIRECTORY = (
+    ("organization_id, vat_mode, valid_from", "directory_organizationvatmode"),
+    (
+        "id, code, name, inn, site_host, email, fallback_contact, time_zone, prepayment_object, b2b_sbp_receipts",
+        "directory_organization",
+    ),
+    ("register_id, region_id", "registers_register_extra_regions"),
+    (
+        "r.id, r.uuid, r.name, r.region_id, r.organization_id, r.account_id, r.queue, r.tax_system, r.vat_rate, "
+        "r.online_method, r.topup_method, r.topup_object, r.topup_name, r.active_online, r.print_online, r.ffd, "
+        "r.internet_only, r.excise, r.max_lines, r.allow_zero_lines, r.credit_confirmed, r.place_id, p.name, "
+        "p.address, p.time_zone, a.provider",
+        "registers_register r JOIN registers_account a ON a.id = r.account_id "
+        "LEFT JOIN directory_place p ON p.id = r.place_id WHERE r.archived_at IS NULL",
+    ),
+    (
+        "g.id, g.code, g.organization_id, g.place_id, p.name, p.time_zone",
+        "directory_region g LEFT JOIN directory_place p ON p.id = g.place_id",
+    ),
+)
+
+
 def directory_read() -> Directory:
-    """Sellers, registers and regions in four reads."""
+    """Sellers, registers and regions as they are now, in one read; made into objects anew only when they differ."""
+    rows, row = ("json_agg", "json_build_array") if is_postgresql() else ("json_group_array", "json_array")
+    parts = [f"(SELECT CAST({rows}({row}({columns})) AS text) FROM {tables})" for columns, tables in _DIRECTORY]
+    return _directory(*fetch(f"SELECT {', '.join(parts)}")[0])
+
+
+@lru_cache(maxsize=4)
+def _directory(*texts: str | None) -> Directory:
+    """The directory of what the database says: a JSON list of rows for each part, None or [] where there are none."""
+    vat_modes, organizations, extra_regions, register_rows, region_rows = (orjson.loads(text or "[]") for text in texts)
     sellers: dict[int, SellerSettings] = {}
     modes: dict[int, list[tuple[date, VatMode]]] = {}
-    for organization_id, mode, valid_from in fetch(
-        "SELECT organization_id, vat_mode, valid_from FROM directory_organizationvatmode ORDER BY valid_from DESC"
-    ):
-        modes.setdefault(organization_id, []).append((_date(valid_from), VatMode(mode)))
-    for row in fetch(
-        "SELECT id, code, name, inn, site_host, email, fallback_contact, time_zone, prepayment_object, "
-        "b2b_sbp_receipts FROM directory_organization"
-    ):
+    for organization_id, mode, valid_from in sorted(vat_modes, key=lambda row: row[2], reverse=True):
+        modes.setdefault(organization_id, []).append((date.fromisoformat(valid_from), VatMode(mode)))
+    for row in organizations:
         sellers[row[0]] = SellerSettings(
             id=row[0],
             code=row[1],
@@ -144,16 +173,10 @@ def directory_read() -> Directory:
             vat_modes=tuple(modes.get(row[0], ())),
         )
     extra: dict[int, set[int]] = {}
-    for register_id, region_id in fetch("SELECT register_id, region_id FROM registers_register_extra_regions"):
+    for register_id, region_id in extra_regions:
         extra.setdefault(register_id, set()).add(region_id)
     registers: dict[int, RegisterSettings] = {}
-    for row in fetch(
-        "SELECT r.id, r.uuid, r.name, r.region_id, r.organization_id, r.account_id, r.queue, r.tax_system, r.vat_rate, "
-        "r.online_method, r.topup_method, r.topup_object, r.topup_name, r.active_online, r.print_online, r.ffd, "
-        "r.internet_only, r.excise, r.max_lines, r.allow_zero_lines, r.credit_confirmed, r.place_id, p.name, "
-        "p.address, p.time_zone, a.provider FROM registers_register r JOIN registers_account a ON a.id = r.account_id "
-        "LEFT JOIN directory_place p ON p.id = r.place_id WHERE r.archived_at IS NULL"
-    ):
+    for row in register_rows:
         registers[row[0]] = RegisterSettings(
             id=row[0],
             uuid=str(row[1]),
@@ -194,10 +217,7 @@ def directory_read() -> Directory:
             place_name=row[4] or "",
             place_time_zone=row[5],
         )
-        for row in fetch(
-            "SELECT g.id, g.code, g.organization_id, g.place_id, p.name, p.time_zone FROM directory_region g "
-            "LEFT JOIN directory_place p ON p.id = g.place_id"
-        )
+        for row in region_rows
     }
     return Directory(sellers, registers, regions, tuple(item.candidate for item in registers.values()))
 
@@ -296,7 +316,3 @@ def buyer_of(name: str, email: str, phone: str, inn: str, *, acts_for_business: 
     if acts_for_business:
         return Buyer(email=email, phone=phone, name=name, inn=inn)
     return Buyer(email=email, phone=phone)
-
-
-def _date(value: Any) -> date:
-    return value if isinstance(value, date) else date.fromisoformat(value)

@@ -80,6 +80,7 @@ class Birth:
     obligation_id: int
     account_id: int
     queue: int
+    due_ms: int  # by the database's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +106,13 @@ def born(births: Sequence[Birth], *, actor: str, reason: str = "formed") -> None
         return
     at = now()
     stamp = instant(at)
-    due = _read_clock()
     states: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
     for birth in births:
         code = _mac("", birth.uuid, 1, "", State.QUEUED.value, actor, reason, "", at)
         states.append(
-            (birth.receipt_id, birth.obligation_id, birth.account_id, birth.queue, State.QUEUED.value, 1, code, 1, due,
-             "", None, 0, "", "", "", "", "", stamp)
+            (birth.receipt_id, birth.obligation_id, birth.account_id, birth.queue, State.QUEUED.value, 1, code, 1,
+             birth.due_ms, "", None, 0, "", "", "", "", "", stamp)
         )  # fmt: skip
         events.append((birth.receipt_id, 1, "", State.QUEUED.value, actor, reason, "", stamp, code))
     insert_rows("receipts_receiptstate", STATE_COLUMNS, states)
@@ -299,10 +299,6 @@ def chain_is_whole(receipt_id: int) -> bool:
             return False
         last = event.to_state
     return count == version and hmac.compare_digest(code, head) and last == state
-
-
-def _read_clock() -> int:
-    return int(fetch(f"SELECT {clock_ms()}")[0][0])
 
 
 @lru_cache(maxsize=1)
