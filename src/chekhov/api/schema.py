@@ -37,16 +37,14 @@ def description() -> str:
 
 def errors(*codes: str) -> Json:
     """The answers of an operation that refuse, by status, with an example for each code."""
-    responses: Json = {}
+    responses: dict[int, Json] = {}
     for code in (*codes, *COMMON):
         status, words = CODES[code]
-        answer = responses.setdefault(
-            status,
-            {
-                "description": "",
-                "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
-            },
-        )
+        fresh: Json = {
+            "description": "",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+        }
+        answer = responses.setdefault(status, fresh)
         answer["description"] += f"`{code}`: {words} "
         answer["content"][MEDIA_TYPE]["examples"][code] = {"value": problem_json(status, code, words)}
     return {"responses": responses}

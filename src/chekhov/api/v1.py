@@ -40,7 +40,9 @@ class _OrjsonParser(Parser):
 class _Api(NinjaAPI):
     """Ninja with our problems, and with the input kept in validation errors: money as a number has its own message."""
 
-    def validation_error_from_error_contexts(self, error_contexts: list[ValidationErrorContext]) -> ValidationError:
+    def validation_error_from_error_contexts(
+        self, error_contexts: list[ValidationErrorContext[Any]]
+    ) -> ValidationError:
         errors: list[dict[str, Any]] = []
         for context in error_contexts:
             source = context.model.__ninja_param_source__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from chekhov.api import answers
@@ -117,6 +117,3 @@ def _amount(text: str) -> Money:
     if faults:
         raise Invalid("amount", faults[0].message, next_step="Проверьте сумму.", faults=faults)
     return money
-
-
-FactMaker = Callable[[str, str, Any], FactContent]
