@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from chekhov.config.clock import now
 from chekhov.people.models import Action
 from chekhov.receipts.models import Obligation, Receipt
 from chekhov.receipts.states import State
@@ -33,11 +35,20 @@ def test_what_is_paid_without_a_receipt_is_listed_with_its_reason(panel: Client,
 
     for words in (
         "Без Кассы", "Для региона не подключена ни одна касса.", "Тихая Касса", "не активна при онлайн оплатах",
-        "У Прилавка", "Деньги приняты лично, чек ещё не пробит.", "просрочено на", "Пробить чек",
+        "У Прилавка", "Деньги приняты лично, чек ещё не пробит.", "нужен сейчас", "Пробить чек",
         "Как выбиралась касса",
     ):  # fmt: skip
         assert words in text
     assert "С Чеком" not in text
+
+
+def test_an_old_payment_is_overdue_in_words(panel: Client, shop: Shop) -> None:
+    factories.pay(factories.invoice(factories.customer(shop.ekb)), paid_at=now() - timedelta(days=3))
+
+    text = text_of(panel.get(reverse("panel:unreceipted")))
+
+    assert "просрочено на 3 дня" in text
+    assert "Просрочено: 1." in text
 
 
 def test_a_cancelled_receipt_brings_the_payment_back(panel: Client, shop: Shop) -> None:

@@ -35,6 +35,8 @@ def ago(seconds: float) -> str:
 def due_words(due_at: datetime) -> tuple[str, bool]:
     """When a receipt is due, in words, and whether that moment has passed."""
     left = (due_at - now()).total_seconds()
+    if -60 < left <= 0:
+        return "нужен сейчас", False
     if left < 0:
         return f"просрочено на {ago(-left)}", True
     return f"осталось {ago(left)}", False
