@@ -470,15 +470,48 @@ def test_the_day_is_that_of_the_place(shop: Register) -> None:
     assert {line.vat for line in made.lines} == {VatCode.VAT_22_122}
 
 
-def test_a_tax_system_that_the_organization_has_left_is_not_printed(shop: Register) -> None:
+def test_the_day_of_the_register_s_place_decides_where_it_is_not_the_region_s(shop: Register) -> None:
+    far = region("kam", shop.organization)
+    far.place.time_zone = 11
+    far.place.save()
+    shop.extra_regions.add(far)
+    OrganizationVatMode.objects.update(valid_from=date(2026, 11, 20))
+
+    recorded = pay(invoice(customer(far)), paid_at=datetime(2026, 11, 19, 15, 0, tzinfo=UTC))
+
+    assert recorded.answer.missing is not None
+    assert recorded.answer.missing.code == "vat_mode_unknown"
+    assert Obligation.objects.get().policy["vat_mode"] is None
+
+
+IN_NOVEMBER = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+
+def test_the_organization_s_tax_system_wins_over_a_register_that_was_left_behind(shop: Register) -> None:
     shop.organization.tax_systems.update(valid_to=date(2026, 10, 31))
     shop.organization.tax_systems.create(tax_system=TaxSystem.USN_NET.value, valid_from=date(2026, 11, 1))
 
-    recorded = pay(invoice(customer(shop.region)), paid_at=datetime(2026, 11, 20, 9, 0, tzinfo=UTC))
+    made = document(pay(invoice(customer(shop.region)), paid_at=IN_NOVEMBER))
+
+    assert made.seller.tax_system is TaxSystem.USN_NET
+
+
+def test_of_several_tax_systems_none_is_guessed(shop: Register) -> None:
+    shop.organization.tax_systems.update(valid_to=date(2026, 10, 31))
+    for system in (TaxSystem.USN_NET, TaxSystem.ESHN):
+        shop.organization.tax_systems.create(tax_system=system.value, valid_from=date(2026, 11, 1))
+
+    recorded = pay(invoice(customer(shop.region)), paid_at=IN_NOVEMBER)
 
     assert recorded.answer.receipts == ()
     assert recorded.answer.missing is not None
     assert recorded.answer.missing.code == "tax_system"
+
+
+def test_the_register_s_tax_system_is_printed_where_it_is_one_of_several(shop: Register) -> None:
+    shop.organization.tax_systems.create(tax_system=TaxSystem.ESHN.value, valid_from=date(2019, 1, 1))
+
+    assert document(pay(invoice(customer(shop.region)))).seller.tax_system is TaxSystem.OSN
 
 
 def test_a_line_s_own_vat_class_beats_the_register_s(shop: Register) -> None:

@@ -131,10 +131,10 @@ def receipt_preview(*, obligation: Obligation, choices: Choices, actor: User | N
         cashier=cashier,
     )
     document, why = _document(obligation, settings, choices, terms)
-    problem = forming.unfit(document, settings)
+    findings = forming.judge(document, seller, settings, region, settlement)
+    problem = None if refusals(findings) else forming.unfit(document, settings)
     if problem is not None:
         raise Invalid(problem.code, problem.text, next_step=problem.next_step)
-    findings = forming.judge(document, seller, settings, region, settlement)
     return Preview(obligation, register, document, why, refusals(findings), notices(findings), systems)
 
 

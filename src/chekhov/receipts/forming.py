@@ -35,7 +35,7 @@ CREDIT_METHODS = frozenset({PaymentMethod.PARTIAL_CREDIT, PaymentMethod.CREDIT, 
 
 @dataclass(frozen=True, slots=True)
 class SellerSettings:
-    """An organization as forming needs it, with all its VAT modes by date, newest first."""
+    """An organization as forming needs it, with its VAT modes by date, newest first, and its tax systems by period."""
 
     id: int
     code: str
@@ -48,6 +48,20 @@ class SellerSettings:
     own_object: bool
     b2b_sbp_receipts: bool
     vat_modes: tuple[tuple[date, VatMode], ...] = ()
+    tax_systems: tuple[tuple[TaxSystem, date, date | None], ...] = ()
+
+    def tax_system_on(self, on: date, wanted: TaxSystem) -> TaxSystem | None:
+        """The register's tax system where the organization applies it on the date. The organization is the master:
+        where it applies one other, that one is printed; where it applies several others, a person has to choose.
+        """
+        applied = {
+            system
+            for system, valid_from, valid_to in self.tax_systems
+            if valid_from <= on and (valid_to is None or on <= valid_to)
+        }
+        if wanted in applied:
+            return wanted
+        return next(iter(applied)) if len(applied) == 1 else None
 
     def vat_mode_on(self, on: date) -> VatMode | None:
         return next((mode for valid_from, mode in self.vat_modes if valid_from <= on), None)
@@ -123,6 +137,7 @@ class Settlement:
 
 _DIRECTORY = (
     ("organization_id, vat_mode, valid_from", "directory_organizationvatmode"),
+    ("organization_id, tax_system, valid_from, valid_to", "directory_organizationtaxsystem"),
     (
         "id, code, name, inn, site_host, email, fallback_contact, time_zone, prepayment_object, b2b_sbp_receipts",
         "directory_organization",
@@ -153,11 +168,16 @@ def directory_read() -> Directory:
 @lru_cache(maxsize=4)
 def _directory(*texts: str | None) -> Directory:
     """The directory of what the database says: a JSON list of rows for each part, None or [] where there are none."""
-    vat_modes, organizations, extra_regions, register_rows, region_rows = (orjson.loads(text or "[]") for text in texts)
+    parts = [orjson.loads(text or "[]") for text in texts]
+    vat_modes, tax_systems, organizations, extra_regions, register_rows, region_rows = parts
     sellers: dict[int, SellerSettings] = {}
     modes: dict[int, list[tuple[date, VatMode]]] = {}
     for organization_id, mode, valid_from in sorted(vat_modes, key=lambda row: row[2], reverse=True):
         modes.setdefault(organization_id, []).append((date.fromisoformat(valid_from), VatMode(mode)))
+    systems: dict[int, list[tuple[TaxSystem, date, date | None]]] = {}
+    for organization_id, system, valid_from, valid_to in tax_systems:
+        period = (date.fromisoformat(valid_from), date.fromisoformat(valid_to) if valid_to else None)
+        systems.setdefault(organization_id, []).append((TaxSystem(system), *period))
     for row in organizations:
         sellers[row[0]] = SellerSettings(
             id=row[0],
@@ -171,6 +191,7 @@ def _directory(*texts: str | None) -> Directory:
             own_object=row[8] == "own",
             b2b_sbp_receipts=bool(row[9]),
             vat_modes=tuple(modes.get(row[0], ())),
+            tax_systems=tuple(systems.get(row[0], ())),
         )
     extra: dict[int, set[int]] = {}
     for register_id, region_id in extra_regions:

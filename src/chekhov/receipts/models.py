@@ -147,6 +147,28 @@ class ReceiptEvent(models.Model):
         constraints = [models.UniqueConstraint(fields=["receipt", "number"], name="event_once_in_a_chain")]
 
 
+class Incident(models.Model):
+    """Something that only a person can settle: it stays on the screen until somebody closes it with a word."""
+
+    receipt = models.ForeignKey(Receipt, models.PROTECT, related_name="incidents")
+    code = models.CharField(max_length=40)
+    text = models.CharField(max_length=500)
+    happened_at = models.DateTimeField("когда")
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=100, blank=True)
+    note = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = "происшествие"
+        verbose_name_plural = "происшествия"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["receipt", "code"], condition=models.Q(closed_at__isnull=True), name="incident_open_once"
+            )
+        ]
+        indexes = [models.Index(fields=["receipt"], condition=models.Q(closed_at__isnull=True), name="incident_open")]
+
+
 class FiscalRecord(models.Model):
     """What the register gave back: the proof that the receipt exists. Inserted once."""
 

@@ -394,7 +394,10 @@ def _form(draft: _Draft, directory: forming.Directory) -> None:
         draft.missing = Missing(draft.route.code, draft.route.text, _ROUTE_STEPS[draft.route.code])
         return
     register = directory.registers[draft.route.register_id]
+    time_zone = register.place_time_zone or time_zone  # the day is that of the place where the receipt is printed
+    mode = seller.vat_mode_on(local_date(content.paid_at, time_zone))
     draft.policy |= {
+        "vat_mode": mode.value if mode else None,
         "register": register.id,
         "tax_system": register.tax_system.value,
         "vat_rate": register.vat_rate.value,
@@ -406,6 +409,14 @@ def _form(draft: _Draft, directory: forming.Directory) -> None:
             "Задайте его в справочнике «Организации» и пробейте чек.",
         )
         return
+    tax_system = seller.tax_system_on(local_date(content.paid_at, time_zone), register.tax_system)
+    if tax_system is None:
+        draft.missing = Missing(
+            "tax_system",
+            f"Система налогообложения кассы «{register.tax_system.label}» не действует у организации на дату оплаты.",
+            "Исправьте систему налогообложения кассы или организации и пробейте чек.",
+        )
+        return
     buyer = forming.buyer_of(parent.name, parent.email, parent.phone, parent.inn, acts_for_business=business)
     settlement = forming.Settlement(
         content.means, content.channel, content.paid_at, buyer, business, isinstance(content, TopupContent)
@@ -415,7 +426,7 @@ def _form(draft: _Draft, directory: forming.Directory) -> None:
         register,
         region,
         settlement,
-        tax_system=register.tax_system,
+        tax_system=tax_system,
         print_paper=register.print_online,
     )
     try:

@@ -50,7 +50,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.FAILED: frozenset({State.QUEUED, State.FISCALIZED, State.CANCELLED}),
     State.REFUSED: frozenset({State.CANCELLED}),
     State.UNKNOWN: frozenset({State.ACCEPTED, State.FISCALIZED, State.FAILED, State.REFUSED, State.QUEUED}),
-    State.CANCELLED: frozenset(),
+    State.CANCELLED: frozenset({State.FISCALIZED}),  # the task lived after all: the truth is written down
 }
 
 
