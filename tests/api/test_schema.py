@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -32,6 +36,16 @@ CHECKS = (
 )
 
 
+@pytest.fixture
+def one_connection() -> Iterator[None]:
+    """Between requests Django closes a connection with a transaction open, and a test is such a transaction."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
 @schema.parametrize()
 @settings(
     max_examples=25,
@@ -41,9 +55,9 @@ CHECKS = (
     suppress_health_check=list(HealthCheck),
     database=None,
 )
-def test_the_api_is_as_its_schema_says(case: schemathesis.Case, billed: Caller) -> None:
+def test_the_api_is_as_its_schema_says(case: schemathesis.Case, billed: Caller, one_connection: None) -> None:
     """On an order that exists half of the time, so that answers of all kinds are met."""
-    if case.path_parameters and hash(str(case.body)) % 2:
+    if case.path_parameters and crc32(str(case.body).encode()) % 2:
         known = {"customer_id": "C-1", "invoice_id": "A-1", "payment_id": "P-1", "topup_id": "T-1"}
         case.path_parameters |= {name: known[name] for name in case.path_parameters if name in known}
     response = case.call(headers={"Authorization": f"Bearer {billed.key}"})
