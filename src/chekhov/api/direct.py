@@ -31,4 +31,5 @@ class DirectMiddleware:
         request.resolver_match = match
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
         response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Length"] = str(len(response.content))  # else the server falls back to chunks
         return response
