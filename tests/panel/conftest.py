@@ -12,6 +12,7 @@ from django.test import Client
 
 from chekhov.directory.models import Organization, Region
 from chekhov.fiscal.vocabulary import Channel, Means
+from chekhov.panel import unreceipted
 from chekhov.people.models import User
 from chekhov.receipts import writer
 from chekhov.receipts.models import FiscalRecord, Obligation, Receipt
@@ -44,6 +45,12 @@ class Shop:
         bill = factories.invoice(factories.customer(region or self.msk, **values))
         factories.pay(bill, channel=Channel.COUNTER, means=Means.CASH)
         return Obligation.objects.get(invoice=bill)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_badge() -> None:
+    """The menu's figure lives for seconds; a test's database does not."""
+    unreceipted._badge.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -47,7 +47,7 @@ def actor(request: HttpRequest) -> User:
 
 def actor_name(request: HttpRequest) -> str:
     """How the person is named in facts and events."""
-    return f"user:{actor(request).get_username()}"
+    return actor(request).actor_name
 
 
 def page(request: HttpRequest, template: str, title: str, *, code: int = 200, **context: Any) -> HttpResponse:
