@@ -91,10 +91,8 @@ class Worker:
             log.info("worker.stopped", worker=self.name, sent=self._sent)
 
     async def _claim_once(self, client: aiohttp.ClientSession) -> None:
-        room = self._most - self._open
-        if room < max(1, self._most // 4):
-            self._freed.clear()
-            await self._either(self._freed, 1.0)
+        room = await self._room()
+        if not room:
             return
         try:
             is_due = await self._in_db(is_work_due)
@@ -111,9 +109,35 @@ class Worker:
         for job in jobs:
             call = asyncio.create_task(self._call(job, client, deadline))
             self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+            call.add_done_callback(self._call_ended)
         if not jobs:
             await self._either(self._stopping, HELD_SECONDS if is_due else IDLE_SECONDS)
+
+    async def _room(self) -> int:
+        """Places for new jobs, once a claim is worth its transaction: a quarter of all, or any after a short wait.
+
+        A place is free again when its answer has come; the commit does not hold it, as long as not too much waits.
+        """
+        waited = False
+        while not self._stopping.is_set():
+            room = self._places()
+            if self._is_roomy(room) or (waited and room > 0):
+                return room
+            self._freed.clear()
+            await self._either(self._freed, GROUP_SECONDS)
+            waited = True
+        return 0
+
+    def _places(self) -> int:
+        return min(self._most - len(self._calls), 2 * self._most - self._open)
+
+    def _is_roomy(self, room: int) -> bool:
+        return room >= max(1, self._most // 4)
+
+    def _call_ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        if self._is_roomy(self._places()):
+            self._freed.set()
 
     async def _call(self, job: Job, client: aiohttp.ClientSession, deadline: float) -> None:
         seen = _Seen()
@@ -168,7 +192,8 @@ class Worker:
                 log.exception("worker.outcomes_dropped", receipts=[item.job.receipt_id for item in group])
                 break  # the leases run out and the outcomes are asked for again
         self._open -= len(group)
-        self._freed.set()
+        if self._is_roomy(self._places()):
+            self._freed.set()
         for _ in group:
             self._results.task_done()
 
