@@ -11,7 +11,8 @@ from django.urls import reverse
 
 from chekhov.config.clock import now
 from chekhov.people.models import Action
-from chekhov.receipts.models import Obligation, Receipt
+from chekhov.receipts.incidents import SECOND_DOCUMENT, incident_open
+from chekhov.receipts.models import Incident, Obligation, Receipt
 from chekhov.receipts.states import State
 from tests import factories
 from tests.panel.conftest import Shop, fiscalize, move, text_of
@@ -288,6 +289,33 @@ def test_a_receipt_that_may_exist_is_not_cancelled(panel: Client, shop: Shop) ->
     response = panel.post(reverse("panel:receipt_cancel", args=[receipt.uuid]), {"reason": "Хочу"}, follow=True)
 
     assert "отменить нельзя" in text_of(response)
+    receipt.status.refresh_from_db()
+    assert receipt.status.state == State.UNKNOWN
+
+
+def test_an_incident_stays_until_somebody_closes_it_with_a_word(panel: Client, shop: Shop) -> None:
+    receipt = fiscalize(shop.receipt())
+    incident_open(receipt_id=receipt.pk, code=SECOND_DOCUMENT, text="Возможно, пробиты два чека.")
+    incident = Incident.objects.get()
+    assert "Возможно, пробиты два чека." in text_of(panel.get("/admin/"))
+    address = reverse("panel:incident_close", args=[receipt.uuid, incident.pk])
+
+    assert "Напишите, что выяснили" in text_of(panel.post(address, {"note": ""}, follow=True))
+    assert "Возможно, пробиты два чека." in text_of(panel.get("/admin/"))
+
+    closed = text_of(panel.post(address, {"note": "Второго чека нет"}, follow=True))
+    assert "Второго чека нет" in closed
+    assert "Возможно, пробиты два чека." not in text_of(panel.get("/admin/"))
+    assert Action.objects.get(kind="incident_close").summary == "Второго чека нет"
+
+
+def test_an_outcome_that_may_still_come_is_not_settled_by_hand(panel: Client, shop: Shop) -> None:
+    receipt = move(shop.receipt(), State.SENDING, State.UNKNOWN)
+    assert "В кабинете чека нет" not in text_of(panel.get(reverse("panel:receipt", args=[receipt.uuid])))
+
+    response = panel.post(reverse("panel:receipt_absent", args=[receipt.uuid]), {"reason": "Проверил"}, follow=True)
+
+    assert "может выясниться сам" in text_of(response)
     receipt.status.refresh_from_db()
     assert receipt.status.state == State.UNKNOWN
 

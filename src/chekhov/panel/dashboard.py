@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from chekhov.config.clock import now
 from chekhov.directory.models import Organization, Region
+from chekhov.panel.incidents import open_incidents
 from chekhov.panel.pages import page, part, staff
 from chekhov.panel.trouble import TROUBLE, next_step_of
 from chekhov.panel.unreceipted import CAP, waiting, waiting_count
@@ -93,6 +94,7 @@ def _context() -> dict[str, Any]:
         "waits_count": waiting_count() if len(waits) == 5 else len(waits),
         "trouble": troubled,
         "trouble_count": troubled_count,
+        "incidents": open_incidents(),
         "worker": worker_check(),
         "registers": register_states(),
         "last": Receipt.objects.select_related("status", "customer", "invoice", "register").order_by("-pk")[:8],

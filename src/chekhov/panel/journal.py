@@ -15,6 +15,8 @@ KINDS = {
     "receipt_form": "Пробил чек",
     "receipt_retry": "Заказал повтор чека",
     "receipt_cancel": "Отменил чек",
+    "receipt_absent": "Подтвердил, что чека нет",
+    "incident_close": "Разобрал происшествие",
     "organization_create": "Завёл организацию",
     "organization_change": "Изменил организацию",
     "place_create": "Завёл место расчётов",
@@ -26,7 +28,12 @@ KINDS = {
     "apikey_create": "Создал API-ключ",
     "apikey_revoke": "Отозвал API-ключ",
 }
-_PAGES = {"receipt": "panel:receipt", "register": "panel:register", "organization": "panel:organization"}
+_PAGES = {
+    "receipt": "panel:receipt",
+    "incident": "panel:receipt",
+    "register": "panel:register",
+    "organization": "panel:organization",
+}
 
 
 @staff

@@ -12,11 +12,12 @@ from django.views.decorators.http import require_POST
 
 from chekhov.delivery.models import Attempt, Callback
 from chekhov.delivery.outcomes import OUTCOME_LABELS
-from chekhov.delivery.requests import receipt_cancel, receipt_retry
+from chekhov.delivery.requests import is_settleable, receipt_cancel, receipt_retry
 from chekhov.drivers.contract import Verdict
 from chekhov.errors import Refusal
 from chekhov.fiscal.codec import CodecError, load
 from chekhov.fiscal.money import Money
+from chekhov.panel.incidents import incidents_of
 from chekhov.panel.pages import actor, page, part, refused, staff, told
 from chekhov.panel.policy import policy_words
 from chekhov.panel.trouble import TROUBLE, next_step_of
@@ -40,6 +41,7 @@ REASONS = {
     "lease_expired": "Отправка оборвалась, исход неизвестен",
     "cannot_encode": "Документ нельзя передать этому провайдеру",
     "cancelled_by_person": "Отменён человеком",
+    "absence_confirmed": "Человек проверил кабинет: чека нет",
 }
 VERDICTS = {
     Verdict.VERIFIED.value: "подпись верна",
@@ -111,6 +113,8 @@ def _context(receipt: Receipt) -> dict[str, Any]:
         "is_moving": state in _WAITING or bool(receipt.status.wanted),
         "can_retry": state is State.FAILED and not receipt.status.wanted,
         "can_cancel": state in {State.FAILED, State.REFUSED, State.QUEUED} and not receipt.status.wanted,
+        "incidents": incidents_of(receipt),
+        "can_settle": state is State.UNKNOWN and is_settleable(receipt, receipt.status.key_number),
         "events": _events(receipt),
         "attempts": _attempts(receipt),
         "callbacks": _callbacks(receipt),
