@@ -47,6 +47,8 @@ DEBUG = ENV.flag("CHEKHOV_DEBUG")
 _base = urlsplit(CHEKHOV_BASE_URL)
 if _base.scheme not in {"http", "https"} or not _base.hostname:
     raise SettingsError("CHEKHOV_BASE_URL: expected an address like https://kassa.shop.example")
+if len(CHEKHOV_BASE_URL) > 200:
+    raise SettingsError("CHEKHOV_BASE_URL: at most 200 characters")
 ALLOWED_HOSTS = [_base.hostname, "127.0.0.1", "localhost", *ENV.names("CHEKHOV_ALLOWED_HOSTS")]
 CSRF_TRUSTED_ORIGINS = [f"{_base.scheme}://{_base.netloc}"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _base.scheme == "https" else None

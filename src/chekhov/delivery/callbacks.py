@@ -19,6 +19,7 @@ from chekhov.delivery.models import Callback, CallbackUrl
 from chekhov.drivers import registry
 from chekhov.drivers.contract import CallbackVerdict, Verdict
 from chekhov.receipts import writer
+from chekhov.receipts.incidents import SECOND_DOCUMENT, incident_open
 from chekhov.receipts.states import State
 from chekhov.registers.models import Account
 from chekhov.registers.secrets import decrypt
@@ -91,12 +92,12 @@ def _effect(receipt_id: int | None, verdict: CallbackVerdict) -> str:
     if head.state in (State.ACCEPTED, State.UNKNOWN) and not head.provider_ref and verdict.provider_id:
         writer.touch([writer.Touch(receipt_id, head.version, 0, head.polls, verdict.provider_id)])
         return "task_learned"
+    if head.state is State.CANCELLED and not (verdict.state == "done" and head.provider_ref):
+        return "nothing_new"
     if writer.hurry([receipt_id]):
         return "hurried"
     if head.state in (State.QUEUED, State.SENDING):
         return "early"
-    if head.state is State.CANCELLED and verdict.state == "done":
-        return "incident"
     return "nothing_new"
 
 
@@ -108,6 +109,8 @@ def _earlier_key(head: writer.Head, verdict: CallbackVerdict) -> str:
         return "nothing_new"
     numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
     if head.state is not State.QUEUED or verdict.key not in numbers or not verdict.provider_id:
+        text = f"Сервис сообщил, что прежняя задача {verdict.provider_id} пробита."
+        incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=text)
         return "incident"
     change = writer.Change(
         head,

@@ -6,13 +6,15 @@ byte leave. Every time here is the database's clock, so workers on several machi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
+import structlog
 from django.conf import settings
+from django.db import OperationalError, transaction
 
 from chekhov.config.clock import now
 from chekhov.config.database import (
@@ -32,11 +34,19 @@ from chekhov.drivers.contract import Connection, Driver
 from chekhov.drivers.errors import CannotEncode
 from chekhov.fiscal.codec import load
 from chekhov.receipts import writer
+from chekhov.receipts.incidents import UNREADABLE, incident_open
 from chekhov.receipts.states import State
 from chekhov.registers.secrets import SecretUnreadable, decrypt
 
+log = structlog.get_logger(__name__)
+
 UNLIMITED_IN_FLIGHT = 1000
 LIVE_IN_FLIGHT = 16
+
+
+_AHEAD_MS = 10_000
+_SENDS = ("queued",)
+_QUESTIONS = ("unknown", "accepted", "failed", "cancelled")
 
 
 class JobKind(StrEnum):
@@ -67,6 +77,7 @@ class Job:
     channel: Channel
     key: str
     provider_ref: str = ""
+    wanted: str = ""  # the person's wish that stood when the question was asked
     attempt_id: int = 0  # 0 for a poll
     attempt_number: int = 0
     body: bytes = field(default=b"", repr=False)
@@ -102,20 +113,25 @@ def lanes_ensure() -> None:
                 [account_id, rate],
             )
             execute(
-                "INSERT INTO delivery_lane (account_id, queue, in_flight_max, paused_until_ms, pause_code, pause_text) "
-                "VALUES (%s, %s, %s, 0, '', '') ON CONFLICT DO NOTHING",
+                "INSERT INTO delivery_lane (account_id, queue, in_flight_max, turn, served_ms, paused_until_ms, "
+                "pause_code, pause_text) VALUES (%s, %s, %s, 0, 0, 0, '', '') ON CONFLICT DO NOTHING",
                 [account_id, queue, in_flight],
             )
 
 
 def is_work_due() -> bool:
     """A cheap look, without a lock, whether a claim is worth its transaction."""
-    rows = fetch(
-        f"SELECT 1 FROM delivery_lane l WHERE l.paused_until_ms <= {clock_ms()} AND EXISTS (SELECT 1 FROM "
-        "receipts_receiptstate s WHERE s.account_id = l.account_id AND s.queue = l.queue AND s.state IN "
-        f"('queued', 'accepted', 'unknown', 'failed') AND s.due_ms <= {clock_ms()}) LIMIT 1"
+    now_ms = read_clock_ms()  # as a parameter: an expression of the clock cannot be looked up in an index
+    lanes = fetch("SELECT account_id, queue FROM delivery_lane WHERE paused_until_ms <= %s", [now_ms])
+    return any(
+        fetch(
+            "SELECT 1 FROM receipts_receiptstate WHERE account_id = %s AND queue = %s AND state = %s "
+            "AND due_ms <= %s LIMIT 1",
+            [account_id, queue, state, now_ms],
+        )
+        for account_id, queue in lanes
+        for state in (*_SENDS, *_QUESTIONS)
     )
-    return bool(rows)
 
 
 def leases_expire() -> int:
@@ -144,6 +160,11 @@ def leases_expire() -> int:
         return len(writer.apply(changes, actor="delivery"))
 
 
+def _plausible(slot_ms: int, now_ms: int) -> int:
+    """A slot that lies far ahead was given by a clock that has been put back since: it holds nobody up."""
+    return slot_ms if slot_ms <= now_ms + _AHEAD_MS else 0
+
+
 class Claimer:
     """Claims work for one worker. Lives in the worker's database thread."""
 
@@ -153,29 +174,55 @@ class Claimer:
         self._known_urls: set[tuple[int, str]] = set()
 
     def claim(self, most: int) -> list[Job]:
-        """Up to `most` jobs, each written down before this returns. Secrets that cannot be read pause their lane."""
+        """Up to `most` jobs, each written down before this returns.
+
+        A lane whose claim goes wrong is put aside for a while; it holds back no other.
+        """
         jobs: list[Job] = []
-        with writing():
-            now_ms = read_clock_ms()
-            for account_id, queue, in_flight_max in fetch(
-                "SELECT account_id, queue, in_flight_max FROM delivery_lane WHERE paused_until_ms <= %s "
-                f"ORDER BY account_id, queue{for_update(skip_locked=True)}",
-                [now_ms],
-            ):
-                if len(jobs) >= most:
-                    break
-                permits = self._permits(account_id, queue, in_flight_max, most - len(jobs), now_ms)
-                if permits <= 0:
-                    continue
-                due = self._due(account_id, queue, permits, now_ms)
-                if not due:
-                    continue
-                channel = self._channel(account_id, queue)
-                if channel is None:
-                    continue
-                jobs += self._take(channel, due)
-                self._spend(account_id, len(due), now_ms)
+        try:
+            with writing():
+                now_ms = read_clock_ms()
+                lanes = fetch(
+                    "SELECT account_id, queue, in_flight_max, turn FROM delivery_lane WHERE paused_until_ms <= %s "
+                    f"ORDER BY served_ms, account_id, queue{for_update(skip_locked=True)}",
+                    [now_ms],
+                )
+                for account_id, queue, in_flight_max, turn in lanes:
+                    if len(jobs) >= most:
+                        break
+                    permits = self._permits(account_id, queue, in_flight_max, most - len(jobs), now_ms)
+                    if permits > 0:
+                        jobs += self._serve(account_id, queue, permits, turn, now_ms)
+        except BaseException:
+            self._known_urls.clear()  # what was remembered may have been rolled back
+            raise
         return jobs
+
+    def _serve(self, account_id: int, queue: int, permits: int, turn: int, now_ms: int) -> list[Job]:
+        """The jobs of one lane, in a savepoint of their own."""
+        try:
+            with transaction.atomic():
+                due = self._due(account_id, queue, permits, turn, now_ms)
+                channel = self._channel(account_id, queue) if due else None
+                if channel is None:
+                    return []
+                jobs = self._take(channel, due)
+                self._spend(account_id, len(due), now_ms)
+                execute(
+                    "UPDATE delivery_lane SET turn = turn + 1, served_ms = %s WHERE account_id = %s AND queue = %s",
+                    [now_ms, account_id, queue],
+                )
+                return jobs
+        except OperationalError:
+            raise
+        except Exception:
+            log.exception("claim.lane_failed", account=account_id, queue=queue)
+            execute(
+                "UPDATE delivery_lane SET paused_until_ms = %s, pause_code = 'internal', pause_text = %s "
+                "WHERE account_id = %s AND queue = %s",
+                [now_ms + 30_000, "Внутренняя ошибка: подробности в журнале сервера.", account_id, queue],
+            )
+            return []
 
     def _permits(self, account_id: int, queue: int, in_flight_max: int, most: int, now_ms: int) -> int:
         """How many requests the lane may start now: its in-flight limit and the account's rate, whichever is less."""
@@ -191,49 +238,61 @@ class Claimer:
         if not pace or not pace[0][0]:
             return most
         rate, next_slot_ms = pace[0]
-        return min(most, int(max(0, (now_ms - max(next_slot_ms, now_ms - 1000)) * rate // 1000)))
+        return min(most, int(max(0, (now_ms - max(_plausible(next_slot_ms, now_ms), now_ms - 1000)) * rate // 1000)))
 
     def _spend(self, account_id: int, count: int, now_ms: int) -> None:
         floor = now_ms - 1000
         execute(
-            "UPDATE delivery_pace SET next_slot_ms = (CASE WHEN next_slot_ms > %s THEN next_slot_ms ELSE %s END) "
-            "+ %s * 1000 / rate_per_second WHERE account_id = %s AND rate_per_second > 0",
-            [floor, floor, count, account_id],
+            "UPDATE delivery_pace SET next_slot_ms = (CASE WHEN next_slot_ms BETWEEN %s AND %s THEN next_slot_ms "
+            "ELSE %s END) + %s * 1000 / rate_per_second WHERE account_id = %s AND rate_per_second > 0",
+            [floor, now_ms + _AHEAD_MS, floor, count, account_id],
         )
 
-    def _due(self, account_id: int, queue: int, permits: int, now_ms: int) -> list[tuple[Any, ...]]:
-        """What is due on a lane: questions about what may already exist first, then what waits to be sent."""
+    def _due(self, account_id: int, queue: int, permits: int, turn: int, now_ms: int) -> list[tuple[Any, ...]]:
+        """What is due on a lane. Sending and asking each have half of the permits, the odd one in turns, and what one
+        leaves over the other takes: neither a backlog nor a crowd of open questions starves the other.
+        """
+        share = (permits + (turn + 1) % 2) // 2
+        sends = self._due_in(account_id, queue, _SENDS, permits, now_ms)
+        questions = self._due_in(account_id, queue, _QUESTIONS, permits, now_ms)
+        sent = min(len(sends), max(share, permits - len(questions)))
+        return [*questions[: permits - sent], *sends[:sent]]
+
+    @staticmethod
+    def _due_in(account_id: int, queue: int, states: tuple[str, ...], limit: int, now_ms: int) -> list[tuple[Any, ...]]:
+        """Receipts of a lane in these states that are due, the longest due first."""
+        follows = (
+            " AND (r.after_id IS NULL OR EXISTS (SELECT 1 FROM receipts_receiptstate b "
+            "WHERE b.receipt_id = r.after_id AND b.state = 'fiscalized'))"
+            if states == _SENDS
+            else ""
+        )
         rows: list[tuple[Any, ...]] = []
-        for states, share in (
-            (("unknown",), permits),
-            (("accepted", "failed"), (permits + 1) // 2),
-            (("queued",), permits),
-        ):
-            limit = min(share, permits - len(rows))
-            if limit <= 0:
-                break
-            follows = (
-                " AND (r.after_id IS NULL OR EXISTS (SELECT 1 FROM receipts_receiptstate b "
-                "WHERE b.receipt_id = r.after_id AND b.state = 'fiscalized'))"
-                if states == ("queued",)
-                else ""
+        for state in states:
+            rows += fetch(
+                f"SELECT {writer.HEAD_COLUMNS}, r.document, s.due_ms FROM receipts_receiptstate s "
+                "JOIN receipts_receipt r ON r.id = s.receipt_id "
+                f"WHERE s.account_id = %s AND s.queue = %s AND s.state = %s AND s.due_ms <= %s{follows} "
+                f"ORDER BY s.due_ms LIMIT %s{for_update(of='s', skip_locked=True)}",
+                [account_id, queue, state, now_ms, limit],
             )
-            for state in states:
-                rows += fetch(
-                    f"SELECT {writer.HEAD_COLUMNS}, r.document FROM receipts_receiptstate s "
-                    "JOIN receipts_receipt r ON r.id = s.receipt_id "
-                    "WHERE s.account_id = %s AND s.queue = %s AND s.state = %s AND s.due_ms <= %s"
-                    f"{follows} ORDER BY s.due_ms LIMIT %s{for_update(of='s', skip_locked=True)}",
-                    [account_id, queue, state, now_ms, limit],
-                )
-        return rows[:permits]
+        if len(states) > 1:
+            rows.sort(key=lambda row: row[12])
+        return rows[:limit]
 
     def _take(self, channel: Channel, due: Sequence[tuple[Any, ...]]) -> list[Job]:
         heads = {row[0]: (writer.head_of(row), row[11]) for row in due}
         polls = [head for head, _ in heads.values() if head.state is not State.QUEUED and head.provider_ref]
         sends = [head for head, _ in heads.values() if head.state is State.QUEUED or not head.provider_ref]
         jobs = [
-            Job(JobKind.POLL, head.receipt_id, channel, key_of(head.uuid, head.key_number), head.provider_ref)
+            Job(
+                JobKind.POLL,
+                head.receipt_id,
+                channel,
+                key_of(head.uuid, head.key_number),
+                head.provider_ref,
+                head.wanted,
+            )
             for head in polls
         ]
         lease_ms = settings.CHEKHOV_LEASE_SECONDS * 1000
@@ -247,26 +306,20 @@ class Claimer:
         if not sends:
             return jobs
         earlier = self._earlier([head.receipt_id for head in sends])
-        taken: list[tuple[writer.Head, bytes, int]] = []
-        impossible: list[tuple[writer.Head, CannotEncode]] = []
+        taken: list[tuple[writer.Head, bytes, int, bool]] = []
         for head in sends:
             number, bodies = earlier.get(head.receipt_id, (0, {}))
             body = bodies.get(head.key_number)
+            is_first = body is None
             if body is None:
-                try:
-                    body = channel.driver.encode(
-                        load(heads[head.receipt_id][1]), key_of(head.uuid, head.key_number), channel.callback_url
-                    )
-                except CannotEncode as error:
-                    impossible.append((head, error))
-                    continue
-            taken.append((head, body, number + 1))
-        self._refuse(impossible)
+                body = self._encoded(channel, head, heads[head.receipt_id][1])
+            if body is not None:
+                taken.append((head, body, number + 1, is_first))
         stamp = instant(now())
         writer.apply(
             [
                 writer.Change(head, State.SENDING, "claimed", lease_owner=self.owner, lease_ms=lease_ms)
-                for head, _, _ in taken
+                for head, _, _, _ in taken
                 if head.state is State.QUEUED
             ],
             actor=f"worker:{self.owner}",
@@ -284,7 +337,7 @@ class Claimer:
                     channel.account_id,
                     channel.queue,
                     channel.callback_url,
-                    body,
+                    body if is_first else b"",
                     self.owner,
                     stamp,
                     None,
@@ -294,7 +347,7 @@ class Claimer:
                     "",
                     "",
                 )
-                for head, body, number in taken
+                for head, body, number, is_first in taken
             ],
             returning=("id", "receipt_id"),
         )
@@ -307,51 +360,75 @@ class Claimer:
                 channel,
                 key_of(head.uuid, head.key_number),
                 head.provider_ref,
+                head.wanted,
                 ids[head.receipt_id],
                 number,
                 body,
             )
-            for head, body, number in taken
+            for head, body, number, _ in taken
         ]
 
     @staticmethod
     def _earlier(receipt_ids: Sequence[int]) -> dict[int, tuple[int, dict[int, bytes]]]:
         """The number of attempts so far and the bytes under each key: a repeat sends the same ones."""
         found: dict[int, tuple[int, dict[int, bytes]]] = {}
-        for receipt_id, number, key_number, body in fetch(
-            "SELECT receipt_id, number, key_number, body FROM delivery_attempt "
-            f"WHERE receipt_id IN {placeholders(len(receipt_ids))} ORDER BY number",
+        ids = placeholders(len(receipt_ids))
+        for receipt_id, number in fetch(
+            f"SELECT receipt_id, MAX(number) FROM delivery_attempt WHERE receipt_id IN {ids} GROUP BY receipt_id",
             list(receipt_ids),
         ):
-            bodies = found.get(receipt_id, (0, {}))[1]
-            bodies.setdefault(key_number, bytes(body))
-            found[receipt_id] = (number, bodies)
+            found[receipt_id] = (number, {})
+        if not found:
+            return found
+        for receipt_id, key_number, body in fetch(
+            "SELECT a.receipt_id, a.key_number, a.body FROM delivery_attempt a JOIN (SELECT receipt_id, MIN(number) AS "
+            f"first FROM delivery_attempt WHERE receipt_id IN {ids} GROUP BY receipt_id, key_number) f "
+            "ON f.receipt_id = a.receipt_id AND f.first = a.number",
+            list(receipt_ids),
+        ):
+            found[receipt_id][1][key_number] = bytes(body)
         return found
 
-    @staticmethod
-    def _refuse(impossible: Iterable[tuple[writer.Head, CannotEncode]]) -> None:
-        """A document that the protocol cannot say is refused without a call: nothing has left, nothing can exist."""
-        for head, error in impossible:
-            actor = "delivery"
-            if head.state is not State.QUEUED or head.key_number > 1:
-                continue
-            moved = writer.apply([writer.Change(head, State.SENDING, "claimed", lease_ms=0)], actor=actor)
-            if moved:
+    def _encoded(self, channel: Channel, head: writer.Head, document: str) -> bytes | None:
+        """The bytes of a document that goes under its key for the first time; None where there are none to send.
+
+        What the protocol cannot say is refused without a call: nothing has left, nothing can exist. What cannot even
+        be read is a mistake of ours: it is put aside, loudly, and holds back no other.
+        """
+        try:
+            return channel.driver.encode(load(document), key_of(head.uuid, head.key_number), channel.callback_url)
+        except CannotEncode as error:
+            problem = error.problem
+            claimed = [writer.Change(head, State.SENDING, "claimed", lease_ms=0)]
+            if head.state is State.QUEUED and writer.apply(claimed, actor="delivery"):
                 fresh = writer.heads([head.receipt_id])[head.receipt_id]
-                problem = error.problem
-                writer.apply(
-                    [
-                        writer.Change(
-                            fresh,
-                            State.REFUSED,
-                            "cannot_encode",
-                            problem.text,
-                            error_code=problem.code,
-                            error_text=problem.text,
-                        )
-                    ],
-                    actor=actor,
+                refusal = writer.Change(
+                    fresh,
+                    State.REFUSED,
+                    "cannot_encode",
+                    problem.text,
+                    error_code=problem.code,
+                    error_text=problem.text,
                 )
+                writer.apply([refusal], actor="delivery")
+        except Exception:
+            log.exception("claim.unreadable_document", receipt=head.receipt_id)
+            text = "Чек не удалось прочитать или записать на языке сервиса: это ошибка программы."
+            incident_open(receipt_id=head.receipt_id, code=UNREADABLE, text=text)
+            writer.touch(
+                [
+                    writer.Touch(
+                        head.receipt_id,
+                        head.version,
+                        3_600_000,
+                        head.polls,
+                        head.provider_ref,
+                        error_code=UNREADABLE,
+                        error_text=text,
+                    )
+                ]
+            )
+        return None
 
     def _channel(self, account_id: int, queue: int) -> Channel | None:
         rows = fetch(

@@ -16,6 +16,8 @@ class Lane(models.Model):
     account = models.ForeignKey(Account, models.PROTECT, related_name="lanes")
     queue = models.PositiveIntegerField()
     in_flight_max = models.PositiveIntegerField("одновременно, не больше")
+    turn = models.PositiveBigIntegerField(default=0)  # claims so far: sending and asking take turns
+    served_ms = models.BigIntegerField(default=0)  # the lane that waited longest goes first
     paused_until_ms = models.BigIntegerField(default=0)
     pause_code = models.CharField(max_length=40, blank=True)
     pause_text = models.CharField(max_length=300, blank=True)
@@ -53,7 +55,9 @@ class Attempt(models.Model):
     account = models.ForeignKey(Account, models.PROTECT, related_name="+")
     queue = models.PositiveIntegerField()
     callback_url = models.CharField(max_length=300)
-    body = models.BinaryField()
+    body = (
+        models.BinaryField()
+    )  # the bytes of the first attempt under the key; empty in its repeats, which send the same
     owner = models.CharField(max_length=40)
     sent_at = models.DateTimeField()
     answered_at = models.DateTimeField(null=True)

@@ -48,6 +48,7 @@ OUTCOME_LABELS = {
     Outcome.NOT_SENT: "не ушёл",
     Outcome.UNSURE: "неизвестно",
 }
+_ASK_AGAIN_POLLS = 5  # after so many answers about something else the task's number is doubted
 PROVES_ABSENCE = frozenset({Outcome.REFUSED, Outcome.NOT_SENT})
 
 
@@ -94,9 +95,10 @@ def after_submission(
 ) -> Decision:
     """What the answer to a POST does.
 
-    `others_absent` says that every other attempt of the receipt provably stored nothing, `attempts` counts them all.
+    `others_absent` says that every other attempt under the current key provably stored nothing; an earlier key was
+    given up only after the provider, asked once more, said that its task failed. `attempts` counts those of this key.
     """
-    wait_ms = _step(capabilities.retry_schedule_seconds, attempts - 1) * 1000
+    wait_ms = retry_wait_seconds(capabilities, attempts) * 1000
     if head.state not in (State.SENDING, State.UNKNOWN):
         return _late(head, outcome, capabilities)
     if isinstance(outcome, Accepted):
@@ -110,6 +112,8 @@ def after_submission(
                 " ".join(outcome.warnings),
                 due_in_ms=first_ms,
                 provider_ref=outcome.ref.provider_id or None,
+                error_code="" if outcome.ref.provider_id else "task_unknown",
+                error_text="" if outcome.ref.provider_id else " ".join(outcome.warnings),
             )
         )
     if isinstance(outcome, Done):
@@ -143,16 +147,22 @@ def after_submission(
     return Decision(touch=touch, pause=pause)
 
 
-def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities) -> Decision:
-    """What the answer to a question about a task does."""
-    if head.state not in (State.ACCEPTED, State.UNKNOWN, State.FAILED):
+def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities, *, wanted: str = "") -> Decision:
+    """What the answer to a question about the receipt's task does.
+
+    `wanted` is the person's wish that stood when the question was asked: an answer fulfils only a wish that is older
+    than the question. An answer that cannot be used puts off its own receipt only, never its neighbours.
+    """
+    if head.state not in (State.ACCEPTED, State.UNKNOWN, State.FAILED, State.CANCELLED):
         return Decision()
     polls = head.polls + 1
-    wait_ms = _step(capabilities.poll_schedule_seconds, polls) * 1000
+    wait_ms = poll_wait_seconds(capabilities, polls) * 1000
     if isinstance(outcome, Done):
         return Decision(Change(head, State.FISCALIZED, "done"), result=outcome.result)
+    if head.state is State.CANCELLED:  # asked because of a notification, and no receipt there after all
+        return Decision(touch=Touch(head.receipt_id, head.version, None, 0, head.provider_ref))
     if isinstance(outcome, Failed):
-        return _failed(head, outcome.error)
+        return _failed(head, outcome.error, wanted)
     if isinstance(outcome, Pending):
         if head.state is State.UNKNOWN:
             return Decision(Change(head, State.ACCEPTED, "found", due_in_ms=wait_ms))
@@ -161,10 +171,31 @@ def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities) -> 
         return Decision(touch=Touch(head.receipt_id, head.version, due, polls, head.provider_ref))
     text = "Сервис не знает такой задачи." if isinstance(outcome, NotFound) else outcome.reason
     error = outcome.error if isinstance(outcome, Unsure) else None
-    code = error.code if error else "unreadable"
-    pause = _pause(error) if error and error.kind is ErrorKind.CONFIG else None
-    touch = Touch(head.receipt_id, head.version, wait_ms, polls, head.provider_ref, error_code=code, error_text=text)
-    return Decision(touch=touch, pause=pause)
+    is_throttled = error is not None and error.status == 429
+    is_foreign = isinstance(outcome, Unsure) and error is None and polls % _ASK_AGAIN_POLLS == 0
+    touch = Touch(
+        head.receipt_id,
+        head.version,
+        wait_ms,
+        polls,
+        "" if is_foreign else head.provider_ref,  # the number may be wrong: ask for it by our key
+        error_code=error.code if error else "unreadable",
+        error_text=text,
+    )
+    return Decision(touch=touch, pause=_pause(error) if is_throttled else None)
+
+
+def printed_under_earlier_key(head: Head, outcome: Done, key_number: int) -> Decision:
+    """The task of a key that was given up has printed, and the next key has not been taken: this is the receipt."""
+    change = Change(
+        head,
+        State.FISCALIZED,
+        "old_key_printed",
+        "Чек пробит по прежней задаче: под новым ключом он не уходит.",
+        key_number=key_number,
+        provider_ref=outcome.ref.provider_id,
+    )
+    return Decision(change, result=outcome.result)
 
 
 def contradicted(head: Head, code: str, text: str) -> Decision:
@@ -192,10 +223,16 @@ def _absent_refused(head: Head, error: ProviderError, wait_ms: int) -> Decision:
     return Decision(Change(head, State.REFUSED, "refused", error.text, error_code=error.code, error_text=error.text))
 
 
-def _failed(head: Head, error: ProviderError) -> Decision:
+def _failed(head: Head, error: ProviderError, wanted: str) -> Decision:
     if head.state is not State.FAILED:
         change = Change(head, State.FAILED, "device_error", error.text, error_code=error.code, error_text=error.text)
         return Decision(change)
+    if head.wanted and head.wanted != wanted:  # wished after the question: ask once more
+        return Decision(
+            touch=Touch(
+                head.receipt_id, head.version, 0, 0, head.provider_ref, error_code=error.code, error_text=error.text
+            )
+        )
     if head.wanted == "retry":
         text = f"Повтор под новым ключом; прежняя задача перепроверена. Попросил {head.wanted_by}."
         return Decision(
@@ -242,12 +279,15 @@ def _late(head: Head, outcome: SubmitOutcome, capabilities: Capabilities) -> Dec
             )
     if head.state is State.ACCEPTED and not head.provider_ref:
         # asked again for the number of a task that the provider has: not told this time either
+        wait_ms = max(60, poll_wait_seconds(capabilities, head.polls + 1)) * 1000
         return Decision(
             touch=Touch(
                 head.receipt_id,
                 head.version,
-                _step(capabilities.poll_schedule_seconds, head.polls + 1) * 10_000,
+                wait_ms,
                 head.polls + 1,
+                error_code="task_unknown",
+                error_text="Сервис принял чек, но не назвал номер задачи: сверьте её в кабинете сервиса.",
             )
         )
     return Decision()
@@ -258,6 +298,20 @@ def _pause(error: ProviderError | None) -> Pause | None:
         return None
     default = 60 if error.kind is ErrorKind.CONFIG else 10
     return Pause(min(error.retry_after_seconds or default, 600), error.code, error.next_step or error.text)
+
+
+def retry_wait_seconds(capabilities: Capabilities, attempts: int) -> int:
+    """How long after so many attempts under one key the next one waits: the driver's schedule, then ever longer."""
+    return _later(attempts) or _step(capabilities.retry_schedule_seconds, attempts - 1)
+
+
+def poll_wait_seconds(capabilities: Capabilities, polls: int) -> int:
+    """How long after so many questions the next one waits: the driver's schedule, then ever longer."""
+    return _later(polls) or _step(capabilities.poll_schedule_seconds, polls)
+
+
+def _later(count: int) -> int:
+    return 3600 if count > 150 else 900 if count > 60 else 300 if count > 20 else 0
 
 
 def _step(schedule: tuple[int, ...], index: int) -> int:

@@ -18,13 +18,15 @@ from chekhov.delivery.outcomes import (
     after_submission,
     contradicted,
     earlier_key,
+    printed_under_earlier_key,
     stored_outcome,
 )
-from chekhov.drivers.contract import PollOutcome, SubmitOutcome
+from chekhov.drivers.contract import Done, PollOutcome, SubmitOutcome
 from chekhov.fiscal.codec import load
 from chekhov.fiscal.document import FiscalResult
 from chekhov.fiscal.rules import check_result
 from chekhov.receipts import writer
+from chekhov.receipts.incidents import FIGURES, SECOND_DOCUMENT, incident_open
 from chekhov.receipts.states import State
 
 
@@ -90,7 +92,8 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         attempts = _attempts(ids)
         woken = _woken(ids)
         decisions: dict[int, Decision] = {}
-        for item in results:
+        # what has printed is heard first: no other answer of the group may send the same fact on its way again
+        for item in sorted(results, key=lambda item: not isinstance(item.outcome, Done)):
             head = heads.get(item.job.receipt_id)
             if head is None or item.job.receipt_id in decisions:
                 continue
@@ -98,6 +101,7 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
             if decision is not None:
                 decisions[head.receipt_id] = decision
         _contradictions(decisions, heads)
+        _revivals(decisions, heads)
         moved = writer.apply([item.change for item in decisions.values() if item.change is not None], actor=actor)
         writer.touch([item.touch for item in decisions.values() if item.touch is not None])
         _fiscal_write({key: item.result for key, item in decisions.items() if item.result is not None and key in moved})
@@ -109,28 +113,46 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
 
 
 def _decide(
-    item: Result, head: writer.Head, owner: str, attempts: Sequence[tuple[int, str]], woken: bool
+    item: Result, head: writer.Head, owner: str, attempts: Sequence[tuple[int, int, str]], woken: bool
 ) -> Decision | None:
     capabilities = item.job.channel.driver.capabilities
     if item.job.kind is JobKind.POLL:
-        if head.provider_ref != item.job.provider_ref:
-            return None  # asked about a task that is no longer this receipt's
-        return after_poll(head, item.outcome, capabilities)  # type: ignore[arg-type]
-    latest = max((number for number, _ in attempts), default=0)
+        return _decide_poll(item, head, attempts)
+    latest = max((number for number, _, _ in attempts), default=0)
     if head.state is State.SENDING and (head.lease_owner != owner or latest != item.job.attempt_number):
         return None  # the lease went to another; the answer stays on its own attempt
     if item.job.key != key_of(head.uuid, head.key_number):
         numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
         return earlier_key(head, item.outcome, numbers.get(item.job.key, 0))  # type: ignore[arg-type]
-    others_absent = all(outcome in PROVES_ABSENCE for number, outcome in attempts if number != item.job.attempt_number)
+    current = [(number, outcome) for number, key_number, outcome in attempts if key_number == head.key_number]
+    others_absent = all(outcome in PROVES_ABSENCE for number, outcome in current if number != item.job.attempt_number)
     return after_submission(
         head,
         item.outcome,  # type: ignore[arg-type]
         capabilities,
         others_absent=others_absent,
-        attempts=len(attempts),
+        attempts=len(current),
         has_callback=woken,
     )
+
+
+def _decide_poll(item: Result, head: writer.Head, attempts: Sequence[tuple[int, int, str]]) -> Decision | None:
+    """An answer about a task: this receipt's, or that of a key which was given up while the question was under way."""
+    job = item.job
+    if head.provider_ref == job.provider_ref and job.key == key_of(head.uuid, head.key_number):
+        return after_poll(head, item.outcome, job.channel.driver.capabilities, wanted=job.wanted)  # type: ignore[arg-type]
+    if not isinstance(item.outcome, Done):
+        return None
+    numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
+    current = [outcome for _, key_number, outcome in attempts if key_number == head.key_number]
+    if head.state is State.QUEUED and job.key in numbers and all(outcome in PROVES_ABSENCE for outcome in current):
+        return printed_under_earlier_key(head, item.outcome, numbers[job.key])
+    incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=_second(item.outcome.result))
+    return None
+
+
+def _second(result: FiscalResult) -> str:
+    return f"Прежняя задача пробита: ФН {result.fn}, ФД {result.fd}, {result.total.human} ₽."
 
 
 def _answers_write(results: Sequence[Result]) -> None:
@@ -159,14 +181,14 @@ def _answers_write(results: Sequence[Result]) -> None:
     )
 
 
-def _attempts(receipt_ids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
-    found: dict[int, list[tuple[int, str]]] = {}
-    for receipt_id, number, outcome in fetch(
-        "SELECT receipt_id, number, outcome FROM delivery_attempt "
+def _attempts(receipt_ids: Sequence[int]) -> dict[int, list[tuple[int, int, str]]]:
+    found: dict[int, list[tuple[int, int, str]]] = {}
+    for receipt_id, number, key_number, outcome in fetch(
+        "SELECT receipt_id, number, key_number, outcome FROM delivery_attempt "
         f"WHERE receipt_id IN {placeholders(len(receipt_ids))}",
         receipt_ids,
     ):
-        found.setdefault(receipt_id, []).append((number, outcome))
+        found.setdefault(receipt_id, []).append((number, key_number, outcome))
     return found
 
 
@@ -207,6 +229,24 @@ def _contradictions(decisions: dict[int, Decision], heads: dict[int, writer.Head
         broken = [finding for finding in findings if finding.severity == "E"]
         if broken:
             decisions[receipt_id] = contradicted(heads[receipt_id], broken[0].code, broken[0].message)
+            incident_open(receipt_id=receipt_id, code=FIGURES, text=broken[0].message)
+
+
+def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> None:
+    """A cancelled receipt that printed after all becomes what it is, unless another has taken its place meanwhile."""
+    revived = [key for key, item in decisions.items() if item.result and heads[key].state is State.CANCELLED]
+    if not revived:
+        return
+    replaced = fetch(
+        "SELECT s.receipt_id FROM receipts_receiptstate s WHERE EXISTS (SELECT 1 FROM receipts_receiptstate o "
+        "WHERE o.obligation_id = s.obligation_id AND o.state <> 'cancelled') "
+        f"AND s.receipt_id IN {placeholders(len(revived))}",
+        revived,
+    )
+    for row in replaced:
+        result = decisions.pop(row[0]).result
+        assert result is not None
+        incident_open(receipt_id=row[0], code=SECOND_DOCUMENT, text=_second(result))
 
 
 def _fiscal_write(results: dict[int, FiscalResult]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import socket
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class Worker:
     """Delivers until it is stopped. Any number of workers may run against one PostgreSQL, one against SQLite."""
 
     def __init__(self, *, name: str = "", in_flight: int = 0) -> None:
-        self.name = (name or f"{socket.gethostname()[:20]}:{os.getpid()}")[:40]
+        self.name = (name or f"{socket.gethostname()[:20]}:{os.getpid()}:{secrets.token_hex(3)}")[:40]
         self._most = in_flight or settings.CHEKHOV_WORKER_IN_FLIGHT
         self._claimer = Claimer(self.name)
         self._db = ThreadPoolExecutor(1, thread_name_prefix="db")
@@ -99,6 +100,10 @@ class Worker:
             jobs = await self._in_db(lambda: self._claimer.claim(room)) if is_due else []
         except DatabaseError as error:
             await self._database_fault("claim", error)
+            return
+        except Exception:  # ours: it must be loud and must not end the worker
+            log.exception("worker.claim_failed")
+            await self._either(self._stopping, 1.0)
             return
         deadline = (
             asyncio.get_running_loop().time()

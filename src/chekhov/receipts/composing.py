@@ -22,7 +22,7 @@ from chekhov.fiscal.vocabulary import Channel, Means, PaymentMethod, TaxSystem
 from chekhov.people.models import User
 from chekhov.people.services import action_log
 from chekhov.receipts import forming
-from chekhov.receipts.models import Obligation, Receipt
+from chekhov.receipts.models import Incident, Obligation, Receipt
 from chekhov.receipts.recording import SETTLEMENT, receipt_row, receipt_uuid, receipts_write
 from chekhov.receipts.states import State
 from chekhov.registers.models import Register
@@ -102,8 +102,7 @@ def receipt_preview(*, obligation: Obligation, choices: Choices, actor: User | N
         fact.buyer_acts_for_business,
         fact.kind == FactKind.TOPUP,
     )
-    time_zone = settings.place_time_zone or region.place_time_zone or seller.time_zone
-    settled_on = local_date(fact.occurred_at, time_zone)
+    settled_on = local_date(fact.occurred_at, forming.time_zone_of(seller, settings, region))
     if seller.vat_mode_on(settled_on) is None:
         raise Invalid(
             "vat_mode_unknown",
@@ -141,8 +140,9 @@ def receipt_preview(*, obligation: Obligation, choices: Choices, actor: User | N
 def receipt_form(*, obligation_id: int, choices: Choices, actor: User) -> Receipt:
     """Make the receipt and queue it. Pressing twice makes one: the second press is a Conflict.
 
-    Raises what `receipt_preview` raises; NotFound (`obligation_not_found`); Conflict (`receipt_exists`); Invalid with
-    the code of the first broken rule; Invalid (`needs_confirmation`) while notices were not confirmed.
+    Raises what `receipt_preview` raises; NotFound (`obligation_not_found`); Conflict (`receipt_exists`,
+    `incident_open`); Invalid with the code of the first broken rule; Invalid (`needs_confirmation`) while notices were
+    not confirmed.
     """
     with writing():
         if not fetch(f"SELECT id FROM receipts_obligation WHERE id = %s{for_update()}", [obligation_id]):
@@ -156,6 +156,12 @@ def receipt_form(*, obligation_id: int, choices: Choices, actor: User) -> Receip
                 "receipt_exists",
                 "Чек по этой оплате уже есть.",
                 next_step="Откройте его в списке «Чеки».",
+            )
+        if Incident.objects.filter(receipt__obligation=obligation, closed_at__isnull=True).exists():
+            raise Conflict(
+                "incident_open",
+                "По этой оплате, возможно, уже пробит чек: сначала разберите происшествие.",
+                next_step="Откройте прежний чек, сверьте его с кабинетом сервиса и закройте происшествие.",
             )
         preview = receipt_preview(obligation=obligation, choices=choices, actor=actor)
         if preview.refusals:

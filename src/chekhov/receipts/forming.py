@@ -243,6 +243,12 @@ def _directory(*texts: str | None) -> Directory:
     return Directory(sellers, registers, regions, tuple(item.candidate for item in registers.values()))
 
 
+def time_zone_of(seller: SellerSettings, register: RegisterSettings | None, region: RegionSettings) -> int:
+    """The time zone (tag 1011) in which a settlement has its date: the register's place, the region's, the seller's."""
+    of_register = register.place_time_zone if register is not None else None
+    return of_register or region.place_time_zone or seller.time_zone
+
+
 def terms_for(
     seller: SellerSettings,
     register: RegisterSettings,
@@ -254,7 +260,7 @@ def terms_for(
     cashier: Cashier | None = None,
 ) -> Terms:
     """The terms of a document on a register. The vat mode must be known (see `unformable`)."""
-    time_zone = register.place_time_zone or region.place_time_zone or seller.time_zone
+    time_zone = time_zone_of(seller, register, region)
     settled_on = local_date(settlement.occurred_at, time_zone)
     internet = settlement.channel is Channel.ONLINE
     buyer = settlement.buyer
@@ -267,7 +273,7 @@ def terms_for(
             inn=buyer.inn,
         )
     mode = seller.vat_mode_on(settled_on)
-    assert mode is not None
+    assert mode is not None, "the caller has looked at the mode of this very date"
     place = seller.site_host if internet else register.place_name or region.place_name or seller.site_host
     return Terms(
         seller=Seller(

@@ -262,8 +262,7 @@ def _decide(
             raise NotFound(
                 "customer_not_found", f"Клиента «{parent_key[:40]}» нет.", next_step="Сначала передайте клиента."
             )
-    organization_id = _organization_id(content, parent, directory)
-    content_hash = digest(_normal(content, directory.sellers[organization_id].code))
+    content_hash = digest(_normal(content))
     if content.id in parent.known:
         fact_id, known_hash, draft = parent.known[content.id]
         if known_hash != content_hash:
@@ -274,6 +273,7 @@ def _decide(
             )
         return draft if fact_id is None and draft is not None else fact_id or 0
     _check(content, parent)
+    organization_id = _organization_id(content, parent, directory)
     draft = _Draft(
         uuid=uuid4(),
         content=content,
@@ -290,8 +290,11 @@ def _decide(
     return draft
 
 
-def _normal(content: FactContent, organization: str) -> dict[str, Any]:
-    """The request without its accidents: what two equal facts have in common."""
+def _normal(content: FactContent) -> dict[str, Any]:
+    """The request without its accidents: what two equal facts have in common.
+
+    Only what was said, never what it was resolved to: a directory that changes later does not make a repeat differ.
+    """
     normal: dict[str, Any] = {
         "amount": content.amount.kopecks,
         "means": content.means.value,
@@ -301,7 +304,7 @@ def _normal(content: FactContent, organization: str) -> dict[str, Any]:
     if isinstance(content, PaymentContent):
         normal["business"] = content.buyer_acts_for_business
     else:
-        normal["organization"] = organization
+        normal["organization"] = content.organization
     return normal
 
 
@@ -372,7 +375,7 @@ def _form(draft: _Draft, directory: forming.Directory) -> None:
     )
     if draft.not_required:
         return
-    time_zone = region.place_time_zone or seller.time_zone
+    time_zone = forming.time_zone_of(seller, None, region)
     draft.due_at = due_at(content.channel, content.paid_at, zone(time_zone))
     mode = seller.vat_mode_on(local_date(content.paid_at, time_zone))
     draft.policy = {
@@ -394,7 +397,7 @@ def _form(draft: _Draft, directory: forming.Directory) -> None:
         draft.missing = Missing(draft.route.code, draft.route.text, _ROUTE_STEPS[draft.route.code])
         return
     register = directory.registers[draft.route.register_id]
-    time_zone = register.place_time_zone or time_zone  # the day is that of the place where the receipt is printed
+    time_zone = forming.time_zone_of(seller, register, region)  # the day of the place where the receipt is printed
     mode = seller.vat_mode_on(local_date(content.paid_at, time_zone))
     draft.policy |= {
         "vat_mode": mode.value if mode else None,

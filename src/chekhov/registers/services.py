@@ -34,6 +34,7 @@ from chekhov.registers.secrets import SecretUnreadable, decrypt, encrypt
 from chekhov.registers.transport import run_once
 
 AddFault = Callable[[str, str, str], None]
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 CREDIT = frozenset({PaymentMethod.PARTIAL_CREDIT, PaymentMethod.CREDIT, PaymentMethod.CREDIT_PAYMENT})
 
 
@@ -245,7 +246,15 @@ def _service_url(content: RegisterContent, fault: AddFault) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
         fault("service_url", "service_url", "Адрес сервиса: https://имя без параметров.")
-    elif parts.scheme == "http" and not provider.is_emulator and parts.hostname not in {"127.0.0.1", "localhost"}:
+    elif len(url) > 200:
+        fault("service_url", "service_url", "Адрес сервиса не длиннее 200 символов.")
+    elif provider.is_emulator and not (url == settings.CHEKHOV_EMULATOR_URL or parts.hostname in _LOOPBACK):
+        fault(
+            "service_url",
+            "service_url",
+            "«Тестовая касса» живёт на этом же компьютере: адрес вида http://127.0.0.1:8090.",
+        )
+    elif parts.scheme == "http" and not provider.is_emulator and parts.hostname not in _LOOPBACK:
         fault("service_url", "service_url", "Адрес сервиса должен начинаться с https://.")
     if settings.CHEKHOV_CLOCK is not None and not provider.is_emulator:
         fault("provider", "clock_moved", "Часы переведены настройкой CHEKHOV_CLOCK: настоящую кассу подключать нельзя.")

@@ -45,7 +45,7 @@ def customer_put(*, source: Source, external_id: str, content: CustomerContent) 
         values = {
             **fields,
             "region": region,
-            "search_name": search_key(fields["name"]),
+            "search_name": search_key(fields["name"])[:200],
             "content_hash": digest({**fields, "region": region.code}),
         }
         customer = Customer.objects.filter(source=source, external_id=external_id).first()
@@ -92,7 +92,7 @@ def invoice_put(*, source: Source, external_id: str, content: InvoiceContent) ->
         organization = _organization(content.organization) if content.organization else region.organization
         values = {
             "number": number,
-            "search_number": search_key(number),
+            "search_number": search_key(number)[:60],
             "customer": customer,
             "region": region,
             "organization": organization,
