@@ -42,7 +42,10 @@ class Obligation(models.Model):
             models.UniqueConstraint(fields=["fact", "slot", "part"], name="obligation_once_for_a_fact"),
             models.CheckConstraint(condition=models.Q(amount_kopecks__gt=0), name="obligation_amount_is_positive"),
         ]
-        indexes = [models.Index(fields=["due_at"], name="obligation_due")]
+        indexes = [
+            models.Index(fields=["due_at"], name="obligation_due"),
+            models.Index(fields=["due_at"], condition=~models.Q(missing_code=""), name="obligation_missing"),
+        ]
 
 
 class Receipt(models.Model):
