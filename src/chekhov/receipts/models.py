@@ -44,7 +44,7 @@ class Obligation(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], name="obligation_due"),
-            models.Index(fields=["due_at"], condition=~models.Q(missing_code=""), name="obligation_missing"),
+            models.Index(fields=["due_at"], condition=models.Q(missing_code__gt=""), name="obligation_missing"),
         ]
 
 

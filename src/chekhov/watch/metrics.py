@@ -22,7 +22,7 @@ KEPT_SECONDS = 10.0
 UNSETTLED_ROWS = 5_000
 
 _OBLIGATIONS_WITHOUT_RECEIPT = (
-    "SELECT count(*) FROM receipts_obligation o WHERE o.missing_code <> '' "
+    "SELECT count(*) FROM receipts_obligation o WHERE o.missing_code > '' "
     "AND NOT EXISTS (SELECT 1 FROM receipts_receiptstate s WHERE s.obligation_id = o.id AND s.state <> 'cancelled')",
     "SELECT count(DISTINCT c.obligation_id) FROM receipts_receiptstate c "
     "JOIN receipts_obligation o ON o.id = c.obligation_id WHERE c.state = 'cancelled' AND o.missing_code = '' "
