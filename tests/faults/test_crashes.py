@@ -22,7 +22,7 @@ from chekhov.receipts.states import State
 from chekhov.sales.models import Fact, Invoice
 from tests import factories
 from tests.faults.conftest import Installation, wait_for
-from tests.faults.truth import all_in, assert_books_agree, hurry_all, printed, states
+from tests.faults.truth import all_in, assert_books_agree, end_leases, hurry_all, printed, states
 
 FISCALIZED = all_in(State.FISCALIZED)
 
@@ -205,6 +205,7 @@ def test_a_crash_between_the_claim_and_the_call_is_found_out_by_the_same_key(ins
 
     assert len(jobs) == 2
     assert states() == {"sending": 2}
+    end_leases()
     installation.deliver(FISCALIZED)
 
     keys = {attempt.key for attempt in Attempt.objects.all()}
@@ -223,6 +224,7 @@ def test_a_crash_between_the_answer_and_its_commit_is_found_out_by_the_same_key(
 
     assert len(printed(installation.emulator)) == 3
     assert states() == {"sending": 3}
+    end_leases()
     installation.deliver(FISCALIZED)
     assert_books_agree(installation.emulator, facts=3)
 
@@ -246,6 +248,7 @@ def test_a_late_answer_of_a_lost_lease_is_kept_and_does_not_disturb(installation
     installation.sell(1)
     lanes_ensure()
     (job,) = Claimer("slow").claim(10)
+    end_leases()
     installation.deliver(FISCALIZED)
 
     results_commit([Result(job, Accepted(TaskRef(job.key, "5")), 200, '{"late": true}')], "slow")

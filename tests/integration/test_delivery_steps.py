@@ -17,7 +17,8 @@ from chekhov.errors import Conflict, Invalid
 from chekhov.fiscal.money import Money
 from chekhov.people.models import Action
 from chekhov.receipts import writer
-from chekhov.receipts.models import FiscalRecord, Receipt, ReceiptState
+from chekhov.receipts.composing import Choices, receipt_form
+from chekhov.receipts.models import FiscalRecord, Incident, Receipt, ReceiptState
 from chekhov.registers.models import Register
 from chekhov.registers.services import RegisterContent, register_archive, register_save
 from tests import factories
@@ -143,17 +144,18 @@ def test_no_more_is_in_flight_than_the_lane_allows(register: Register) -> None:
     assert claim() == []
 
 
-def test_questions_go_before_new_documents(register: Register) -> None:
+def test_neither_questions_nor_new_documents_starve_the_other(register: Register) -> None:
     buyer = factories.customer(register.region)
-    factories.pay(factories.invoice(buyer))
-    answer(claim_one(), LOST)
-    factories.pay(factories.invoice(buyer))
-    lanes_ensure()
-    delivering.hurry([ReceiptState.objects.get(state="unknown").pk])
+    for _ in range(3):
+        factories.pay(factories.invoice(buyer))
+    results_commit([Result(job, LOST) for job in claim()], delivering.OWNER)
+    for _ in range(3):
+        factories.pay(factories.invoice(buyer))
+    delivering.hurry(list(ReceiptState.objects.filter(state="unknown").values_list("pk", flat=True)))
 
-    (job,) = Claimer("w").claim(1)
+    kinds = [job.kind for _ in range(4) for job in Claimer("w").claim(1)]
 
-    assert job.kind is JobKind.ASK
+    assert sorted(kinds) == [JobKind.ASK, JobKind.ASK, JobKind.SEND, JobKind.SEND]
 
 
 def test_a_secret_that_cannot_be_read_rests_the_lane_and_says_why(receipt: Receipt, register: Register) -> None:
@@ -385,12 +387,56 @@ def test_what_may_exist_is_not_cancelled(receipt: Receipt) -> None:
     assert state().state == "sending"
 
 
-def test_a_receipt_in_the_queue_for_its_second_key_is_not_cancelled_without_asking(receipt: Receipt) -> None:
+def test_a_receipt_that_waits_for_its_second_key_may_be_cancelled_for_the_first_one_s_task_has_failed(
+    receipt: Receipt,
+) -> None:
     delivering.through_to_failed()
     retried(receipt)
 
-    with pytest.raises(Conflict):
-        receipt_cancel(receipt=receipt, actor=factories.user("ivanova"), reason="Ошиблись кассой")
+    receipt_cancel(receipt=receipt, actor=factories.user("ivanova"), reason="Ошиблись кассой")
+
+    assert state().state == "cancelled"
+
+
+def test_a_cancelled_receipt_is_never_sent(receipt: Receipt) -> None:
+    receipt_cancel(receipt=receipt, actor=factories.user(), reason="Ошиблись кассой")
+
+    writer.hurry([receipt.pk])
+
+    assert claim() == []
+    assert not Attempt.objects.exists()
+
+
+def test_a_cancelled_receipt_whose_task_printed_after_all_is_what_it_is(receipt: Receipt) -> None:
+    delivering.through_to_failed()
+    receipt_cancel(receipt=receipt, actor=factories.user(), reason="Пробили на другой кассе")
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "cancelled"
+
+    writer.hurry([receipt.pk])
+    asked = claim_one()
+
+    assert answer(asked, done(asked)) == "fiscalized"
+
+
+def test_a_task_that_printed_after_another_receipt_took_its_place_is_an_incident(
+    receipt: Receipt, register: Register
+) -> None:
+    petrova = factories.user()
+    delivering.through_to_failed()
+    receipt_cancel(receipt=receipt, actor=petrova, reason="Пробили на другой кассе")
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "cancelled"
+    receipt_form(obligation_id=receipt.obligation_id, choices=Choices(register.pk, confirmed=True), actor=petrova)
+    second = claim_one()
+    answer(second, accepted(second, "502"))
+    writer.hurry([receipt.pk])
+    asked = next(job for job in claim() if job.receipt_id == receipt.pk)
+
+    assert answer(asked, done(asked)) == "cancelled"
+
+    incident = Incident.objects.get()
+    assert (incident.receipt_id, incident.code, incident.closed_at) == (receipt.pk, "second_document", None)
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "да", "х" * 301])

@@ -11,6 +11,7 @@ from chekhov.config import immutability
 from chekhov.delivery.models import Attempt, Callback
 from chekhov.people.models import Action
 from chekhov.people.services import action_log
+from chekhov.receipts.incidents import FIGURES, incident_open
 from chekhov.receipts.models import Receipt
 from chekhov.sales.models import Invoice
 from tests import factories
@@ -27,6 +28,7 @@ COLUMNS = {
     "receipts_receiptevent": "mac",
     "receipts_fiscalrecord": "fd",
     "receipts_receiptstate": "queue",
+    "receipts_incident": "text",
     "delivery_attempt": "body",
     "delivery_callback": "verdict",
 }
@@ -42,6 +44,7 @@ def _rows() -> None:
     )
     delivering.through_to_fiscalized()
     notify(Receipt.objects.get().account, external_id=str(Receipt.objects.get().uuid))
+    incident_open(receipt_id=Receipt.objects.get().pk, code=FIGURES, text="Не тот итог")
     action_log(actor=None, kind="test", summary="as it was")
 
 

@@ -283,7 +283,11 @@ class Claimer:
     def _take(self, channel: Channel, due: Sequence[tuple[Any, ...]]) -> list[Job]:
         heads = {row[0]: (writer.head_of(row), row[11]) for row in due}
         polls = [head for head, _ in heads.values() if head.state is not State.QUEUED and head.provider_ref]
-        sends = [head for head, _ in heads.values() if head.state is State.QUEUED or not head.provider_ref]
+        sends = [
+            head
+            for head, _ in heads.values()
+            if head.state is State.QUEUED or (not head.provider_ref and head.state is not State.CANCELLED)
+        ]
         jobs = [
             Job(
                 JobKind.POLL,

@@ -248,7 +248,7 @@ def hurry(receipt_ids: Sequence[int]) -> int:
         return 0
     return execute(
         f"UPDATE receipts_receiptstate SET due_ms = {clock_ms()} WHERE receipt_id IN {placeholders(len(receipt_ids))} "
-        "AND state IN ('accepted', 'unknown', 'failed', 'cancelled')",
+        "AND (state IN ('accepted', 'unknown', 'failed') OR (state = 'cancelled' AND provider_ref <> ''))",
         list(receipt_ids),
     )
 
