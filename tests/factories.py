@@ -79,13 +79,9 @@ def customer(of: Region, *, external_id: str = "", by: Source | None = None, **v
     return customer_put(source=by or source(), external_id=external_id or f"C-{next(_numbers)}", content=content)[0]
 
 
-def invoice(
-    buyer: Customer, *lines: LineContent, external_id: str = "", discount: str = "0", **values: Any
-) -> Invoice:
+def invoice(buyer: Customer, *lines: LineContent, external_id: str = "", discount: str = "0", **values: Any) -> Invoice:
     """An invoice; without lines, four spark plugs and the delivery: 1892.00."""
-    content = InvoiceContent(
-        customer=buyer.external_id, lines=lines or default_lines(), discount=discount, **values
-    )
+    content = InvoiceContent(customer=buyer.external_id, lines=lines or default_lines(), discount=discount, **values)
     return invoice_put(source=buyer.source, external_id=external_id or f"A-{next(_numbers)}", content=content)[0]
 
 
