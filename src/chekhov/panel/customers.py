@@ -13,7 +13,7 @@ from chekhov.errors import Refusal
 from chekhov.panel.forms import PanelForm
 from chekhov.panel.invoices import customers_found, payment_status, payments_of
 from chekhov.panel.listing import newest_first
-from chekhov.panel.pages import page, staff, told
+from chekhov.panel.pages import actor, page, staff, told
 from chekhov.people.services import panel_source
 from chekhov.receipts.models import Receipt
 from chekhov.sales.content import CustomerContent
@@ -94,7 +94,9 @@ def _save(request: HttpRequest, customer: Customer | None) -> HttpResponse:
             source = customer.source if customer else panel_source()
             external_id = customer.external_id if customer else _external_id(form.cleaned_data["external_id"])
             try:
-                saved, _created = customer_put(source=source, external_id=external_id, content=form.content())
+                saved, _created = customer_put(
+                    source=source, external_id=external_id, content=form.content(), person=actor(request)
+                )
             except Refusal as refusal:
                 form.refuse(refusal)
             else:

@@ -14,7 +14,7 @@ from chekhov.fiscal.money import Money
 from chekhov.fiscal.quantity import Quantity
 from chekhov.fiscal.vocabulary import VAT_CLASS_LABELS, Unit
 from chekhov.panel.forms import NumberText, PanelForm, Rows
-from chekhov.panel.pages import page, staff, told
+from chekhov.panel.pages import actor, page, staff, told
 from chekhov.sales.content import MARKING_GROUPS, OBJECTS, InvoiceContent, LineContent
 from chekhov.sales.models import Customer, Invoice
 from chekhov.sales.services import invoice_put
@@ -106,7 +106,9 @@ def _save(request: HttpRequest, customer: Customer, invoice: Invoice | None) -> 
                 content.discount,
             )  # fmt: skip
         try:
-            saved, _created = invoice_put(source=customer.source, external_id=external_id, content=content)
+            saved, _created = invoice_put(
+                source=customer.source, external_id=external_id, content=content, person=actor(request)
+            )
         except Refusal as refusal:
             if not rows.refuse(refusal, "lines") or any(fault.path in form.fields for fault in refusal.faults):
                 form.refuse(refusal)

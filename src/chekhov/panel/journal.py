@@ -12,6 +12,12 @@ KINDS = {
     "register_create": "Подключил кассу",
     "register_change": "Изменил кассу",
     "register_archive": "Отключил кассу",
+    "payment_record": "Отметил оплату",
+    "topup_record": "Пополнил баланс клиента",
+    "customer_create": "Завёл клиента",
+    "customer_change": "Изменил клиента",
+    "invoice_create": "Завёл счёт",
+    "invoice_change": "Изменил счёт",
     "receipt_form": "Пробил чек",
     "receipt_retry": "Заказал повтор чека",
     "receipt_cancel": "Отменил чек",
@@ -33,6 +39,8 @@ _PAGES = {
     "incident": "panel:receipt",
     "register": "panel:register",
     "organization": "panel:organization",
+    "customer": "panel:customer",
+    "invoice": "panel:invoice",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from django import forms
@@ -13,11 +14,12 @@ from chekhov.errors import Conflict, Refusal
 from chekhov.fiscal.money import Money
 from chekhov.fiscal.vocabulary import MEANS_LABELS, Channel, Means
 from chekhov.panel.forms import NumberText, PanelForm
-from chekhov.panel.pages import actor_name, page, staff, told
+from chekhov.panel.pages import actor, actor_name, page, staff, told
 from chekhov.receipts.models import Obligation
 from chekhov.receipts.recording import FactContent, PaymentContent, TopupContent, fact_record
 from chekhov.sales.models import Customer, Fact, FactKind, Invoice
 
+_DOUBLE_CLICK = timedelta(minutes=2)
 COUNTER_MEANS = [(means.value, MEANS_LABELS[means]) for means in (Means.CASH, Means.CARD, Means.SBP)]
 
 
@@ -43,17 +45,21 @@ class MoneyForm(PanelForm):
             return None
 
 
-def _record(form: MoneyForm, content: FactContent, where: Customer | Invoice, name: str) -> Fact | None:
+def _record(request: HttpRequest, form: MoneyForm, content: FactContent, where: Customer | Invoice) -> Fact | None:
     """Record the fact, or find the one that this very form recorded a moment ago; None with the refusal in the form."""
     kind = FactKind.PAYMENT if isinstance(content, PaymentContent) else FactKind.TOPUP
     known = Fact.objects.filter(kind=kind, external_id=content.id)
     known = known.filter(invoice=where) if isinstance(where, Invoice) else known.filter(customer=where)
     try:
-        recorded = fact_record(source=where.source, content=content, actor=name)
+        recorded = fact_record(source=where.source, content=content, actor=actor_name(request), person=actor(request))
     except Conflict as conflict:
-        fact = known.first()  # the second click came later: only its time differs
-        if fact and fact.amount_kopecks == content.amount.kopecks and fact.means == content.means:
-            return fact
+        fact = known.first()
+        is_same = fact and fact.amount_kopecks == content.amount.kopecks and fact.means == content.means
+        if fact and is_same and content.paid_at - fact.occurred_at < _DOUBLE_CLICK:
+            return fact  # the second click came a moment later: only its time differs
+        if fact and is_same:
+            form.add_error(None, "Эта оплата уже записана. Если деньги приняты ещё раз, откройте форму заново.")
+            return None
         form.refuse(conflict)
         return None
     except Refusal as refusal:
@@ -88,7 +94,7 @@ def pay(request: HttpRequest, uuid: UUID) -> HttpResponse:
                 paid_at=now(),
                 buyer_acts_for_business=form.cleaned_data["business"],
             )
-            fact = _record(form, content, invoice, actor_name(request))
+            fact = _record(request, form, content, invoice)
             if fact is not None:
                 return _onwards(request, fact, "panel:invoice", uuid)
     else:
@@ -120,7 +126,7 @@ def topup(request: HttpRequest, uuid: UUID) -> HttpResponse:
                 channel=Channel.COUNTER,
                 paid_at=now(),
             )
-            fact = _record(form, content, customer, actor_name(request))
+            fact = _record(request, form, content, customer)
             if fact is not None:
                 return _onwards(request, fact, "panel:customer", uuid)
     else:

@@ -106,7 +106,8 @@ class UserContent:
 def user_save(*, content: UserContent, actor: User | None, user: User | None = None) -> User:
     """Create or change a person who works in the panel.
 
-    Raises Invalid with every fault found: `username`, `username_taken`, `name`, `inn`, `password`, `self_off`.
+    Raises Invalid with every fault found: `username`, `username_taken`, `name`, `inn`, `password`, `self_off`,
+    `not_allowed`.
     """
     faults: list[Fault] = []
     username = content.username.strip()
@@ -121,6 +122,8 @@ def user_save(*, content: UserContent, actor: User | None, user: User | None = N
         faults.append(Fault("inn", "inn", "ИНН кассира: 12 цифр, контрольные цифры должны сойтись."))
     if user is not None and user == actor and not content.is_active:
         faults.append(Fault("is_active", "self_off", "Себе вход закрыть нельзя: попросите другого администратора."))
+    if user is not None and user.is_superuser and not (actor is not None and actor.is_superuser):
+        faults.append(Fault("username", "not_allowed", "Администратора может изменить только администратор."))
     with writing():
         row = user or User(is_staff=True)
         if User.objects.filter(username=username).exclude(pk=row.pk).exists():

@@ -44,8 +44,9 @@ from chekhov.fiscal.settlement import (
 )
 from chekhov.fiscal.text import NameTextError
 from chekhov.fiscal.vat import VatDateError
-from chekhov.fiscal.vocabulary import Channel, Means
-from chekhov.people.models import Source
+from chekhov.fiscal.vocabulary import MEANS_LABELS, Channel, Means
+from chekhov.people.models import Source, User
+from chekhov.people.services import action_log
 from chekhov.receipts import forming, writer
 from chekhov.receipts.answers import FactAnswer, Missing, ReceiptBrief, fact_answers
 from chekhov.receipts.states import State
@@ -139,9 +140,17 @@ class _Draft:
     notices: list[dict[str, Any]] = field(default_factory=list)
     receipt_uuid: UUID | None = None
 
+    @property
+    def kind(self) -> FactKind:
+        return FactKind.PAYMENT if isinstance(self.content, PaymentContent) else FactKind.TOPUP
 
-def facts_record(*, source: Source, contents: Sequence[FactContent], actor: str) -> list[Recorded | Refusal]:
+
+def facts_record(
+    *, source: Source, contents: Sequence[FactContent], actor: str, person: User | None = None
+) -> list[Recorded | Refusal]:
     """Record facts and form what they owe; one answer for each content, in the same order.
+
+    What a `person` records also goes into the journal of actions.
 
     The refusals are values, not raised: Invalid (`id`, `amount`, `paid_at`, `means_channel`, `means_unavailable`,
     `overpaid`, `unknown_organization`), NotFound (`invoice_not_found`, `customer_not_found`), Conflict (`conflict`).
@@ -166,6 +175,14 @@ def facts_record(*, source: Source, contents: Sequence[FactContent], actor: str)
             else:
                 results.append(outcome)
         _write(drafts, source, actor)
+        if person is not None:
+            for draft in drafts:
+                action_log(
+                    actor=person,
+                    kind=f"{draft.kind}_record",
+                    subject=str(draft.uuid),
+                    summary=f"{draft.content.amount.human} ₽, {MEANS_LABELS[draft.content.means].lower()}",
+                )
     known = fact_answers([item for item in results if isinstance(item, int)])
     answers: list[Recorded | Refusal] = []
     for item in results:
@@ -178,9 +195,9 @@ def facts_record(*, source: Source, contents: Sequence[FactContent], actor: str)
     return answers
 
 
-def fact_record(*, source: Source, content: FactContent, actor: str) -> Recorded:
+def fact_record(*, source: Source, content: FactContent, actor: str, person: User | None = None) -> Recorded:
     """Record one fact. Raises what `facts_record` gives back as values."""
-    answer = facts_record(source=source, contents=[content], actor=actor)[0]
+    answer = facts_record(source=source, contents=[content], actor=actor, person=person)[0]
     if isinstance(answer, Refusal):
         raise answer
     return answer
@@ -552,7 +569,7 @@ def _write(drafts: Sequence[_Draft], source: Source, actor: str) -> None:
         [
             (
                 uid(draft.uuid),
-                (FactKind.PAYMENT if isinstance(draft.content, PaymentContent) else FactKind.TOPUP).value,
+                draft.kind.value,
                 source.pk,
                 draft.content.id,
                 draft.parent.invoice_id,
@@ -714,7 +731,7 @@ def _answer(draft: _Draft) -> FactAnswer:
         )
     return FactAnswer(
         uuid=draft.uuid,
-        kind="payment" if isinstance(content, PaymentContent) else "topup",
+        kind=draft.kind.value,
         id=content.id,
         parent=draft.parent.external_id,
         amount=content.amount,
