@@ -1,4 +1,4 @@
-"""What a person does to money, customers and invoices stands in the journal of actions; what a program does does not."""
+"""What a person does to money, customers and invoices stands in the journal of actions; what a program does, not."""
 
 import pytest
 
