@@ -380,14 +380,17 @@ def test_a_forged_notification_leads_to_nothing(installation: Installation, hook
 
 
 def test_one_slow_answer_holds_back_none(installation: Installation, hooks: Hooks) -> None:
-    slow, *_ = installation.sell(1)
-    key = str(slow.answer.receipts[0].id)
-    installation.emulator.faults({"fault": "latency", "ms": 900, "match": {"external_id": key, "method": "POST"}})
+    slow = installation.sell(1)[0].answer.receipts[0].id
+    rule = {"fault": "latency", "ms": 900, "when": "after", "match": {"external_id": str(slow), "method": "POST"}}
+    installation.emulator.faults(rule)
     installation.sell(10)
 
-    installation.deliver(lambda: states()["fiscalized"] == 10, patient=True)
+    installation.deliver(FISCALIZED, patient=True)
 
-    installation.deliver(FISCALIZED)
+    accepted = dict(ReceiptEvent.objects.filter(to_state="accepted").values_list("receipt__uuid", "at"))
+    answered_at = accepted.pop(slow)
+    assert len(accepted) == 10
+    assert max(accepted.values()) < answered_at
     assert_books_agree(installation.emulator, facts=11)
 
 
