@@ -1,9 +1,9 @@
 """Refusals that a person or a shop's program sees.
 
-    Refusal                 a stable code, a plain Russian sentence, what to do; nothing was changed
-    ├── Invalid             what was sent is wrong (422)
-    ├── NotFound            what was named does not exist (404)
-    └── Conflict            what was sent contradicts what is already known (409)
+Refusal                 a stable code, a plain Russian sentence, what to do; nothing was changed
+├── Invalid             what was sent is wrong (422)
+├── NotFound            what was named does not exist (404)
+└── Conflict            what was sent contradicts what is already known (409)
 """
 
 from __future__ import annotations

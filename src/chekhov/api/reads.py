@@ -18,7 +18,7 @@ from chekhov.fiscal.codec import load
 from chekhov.fiscal.vocabulary import CalculationSign, Ffd, PaymentMethod, TaxSystem
 from chekhov.people.models import Source
 from chekhov.receipts import writer
-from chekhov.receipts.answers import NEXT_STEPS, fact_answers
+from chekhov.receipts.answers import fact_answers
 from chekhov.receipts.forming import directory_read
 from chekhov.receipts.models import FiscalRecord, Receipt, ReceiptEvent
 from chekhov.receipts.states import State
@@ -288,7 +288,7 @@ def regions_read() -> Json:
                 "register": {"id": str(UUID(register.uuid)), "name": register.name} if register else None,
                 "reason": None
                 if register
-                else {"code": chosen.code, "detail": chosen.text, "next_step": NEXT_STEPS.get(chosen.code, "")},
+                else {"code": chosen.code, "detail": chosen.text, "next_step": chosen.next_step},
                 "steps": list(chosen.steps),
             }
         )

@@ -8,20 +8,13 @@ from datetime import datetime
 from uuid import UUID
 
 from chekhov.fiscal.money import Money
+from chekhov.fiscal.settlement import exclusion
 from chekhov.fiscal.vocabulary import Channel, Means
 from chekhov.receipts.models import Obligation, Receipt
 from chekhov.receipts.states import State
 from chekhov.sales.models import Fact
 
-NOT_REQUIRED = "Чек не нужен: расчёт между организациями без предъявления карты (ст. 2 п. 9 54-ФЗ)."
-NEXT_STEPS = {
-    "awaits_person": "Откройте «Оплачено без чека» и пробейте чек.",
-    "register_inactive": "Откройте «Оплачено без чека» и пробейте чек на кассе региона.",
-    "other_organization": "Подключите кассу этой организации для региона.",
-    "no_register": "Подключите кассу для региона и пробейте чек.",
-    "cancelled": "Откройте «Оплачено без чека» и пробейте чек заново.",
-}
-FORM_BY_HAND = "Откройте «Оплачено без чека», устраните причину и пробейте чек."
+CANCELLED_STEP = "Откройте «Оплачено без чека» и пробейте чек заново."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +85,7 @@ def fact_answers(fact_ids: Sequence[int]) -> dict[int, FactAnswer]:
             buyer_acts_for_business=fact.buyer_acts_for_business,
             receipts=tuple(own),
             missing=missing_of(obligation, own) if obligation else None,
-            not_required="" if obligation else NOT_REQUIRED,
+            not_required="" if obligation else _why_not_required(fact),
         )
     return answers
 
@@ -102,9 +95,10 @@ def missing_of(obligation: Obligation, receipts: Sequence[ReceiptBrief]) -> Miss
     if any(item.state is not State.CANCELLED for item in receipts):
         return None
     if receipts:
-        return Missing("cancelled", "Прежний чек отменён, новый ещё не пробит.", NEXT_STEPS["cancelled"])
-    return Missing(
-        obligation.missing_code,
-        obligation.missing_text,
-        NEXT_STEPS.get(obligation.missing_code, FORM_BY_HAND),
-    )
+        return Missing("cancelled", "Прежний чек отменён, новый ещё не пробит.", CANCELLED_STEP)
+    return Missing(obligation.missing_code, obligation.missing_text, obligation.missing_step)
+
+
+def _why_not_required(fact: Fact) -> str:
+    """Why a fact without an obligation owes no receipt: it was excluded when it was recorded."""
+    return exclusion(Means(fact.means), buyer_acts_for_business=fact.buyer_acts_for_business, b2b_sbp_receipts=False)

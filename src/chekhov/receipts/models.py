@@ -33,6 +33,7 @@ class Obligation(models.Model):
     due_at = models.DateTimeField("срок чека")
     missing_code = models.CharField("почему нет чека", max_length=40, blank=True)
     missing_text = models.CharField(max_length=500, blank=True)
+    missing_step = models.CharField(max_length=300, blank=True)
     recorded_at = models.DateTimeField("записано")
 
     class Meta:

@@ -411,7 +411,7 @@ def _form(draft: _Draft, directory: forming.Directory) -> None:
         return
     draft.route = route(directory.candidates, region_id=region.id, organization_id=seller.id)
     if draft.route.register_id is None:
-        draft.missing = Missing(draft.route.code, draft.route.text, _ROUTE_STEPS[draft.route.code])
+        draft.missing = Missing(draft.route.code, draft.route.text, draft.route.next_step)
         return
     register = directory.registers[draft.route.register_id]
     time_zone = forming.time_zone_of(seller, register, region)  # the day of the place where the receipt is printed
@@ -488,13 +488,6 @@ def _form(draft: _Draft, directory: forming.Directory) -> None:
     draft.receipt_uuid = receipt_uuid(draft.identity, 1)
 
 
-_ROUTE_STEPS = {
-    "register_inactive": "Откройте «Оплачено без чека» и пробейте чек на кассе региона.",
-    "other_organization": "Подключите кассу этой организации для региона или исправьте организацию в счёте.",
-    "no_register": "Подключите кассу для региона в «Онлайн-кассах для фискализации» и пробейте чек.",
-}
-
-
 def receipt_uuid(identity: str, generation: int) -> UUID:
     """The key of a receipt: the same fact in the same installation always makes the same one."""
     return uuid5(installation_uuid(), f"{identity}\x1f{generation}")
@@ -535,6 +528,7 @@ _OBLIGATION_COLUMNS = [
     "due_at",
     "missing_code",
     "missing_text",
+    "missing_step",
     "recorded_at",
 ]
 RECEIPT_COLUMNS = [
@@ -618,7 +612,8 @@ def _write(drafts: Sequence[_Draft], source: Source, actor: str) -> None:
                 json_text(_routing_json(draft.route)),
                 instant(draft.due_at.astimezone(UTC)) if draft.due_at else None,
                 draft.missing.code if draft.missing else "",
-                draft.missing.detail if draft.missing else "",
+                draft.missing.detail[:500] if draft.missing else "",
+                draft.missing.next_step[:300] if draft.missing else "",
                 recorded_at,
             )
             for draft in owing

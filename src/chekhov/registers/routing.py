@@ -9,6 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+_NEXT_STEPS = {
+    "register_inactive": "Откройте «Оплачено без чека» и пробейте чек на кассе региона.",
+    "other_organization": "Подключите кассу этой организации для региона или исправьте организацию в счёте.",
+    "no_register": "Подключите кассу для региона в «Онлайн-кассах для фискализации» и пробейте чек.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -30,6 +36,11 @@ class Route:
     steps: tuple[str, ...]
     code: str = ""
     text: str = ""
+
+    @property
+    def next_step(self) -> str:
+        """What to do where no register may serve."""
+        return _NEXT_STEPS.get(self.code, "")
 
 
 def route(candidates: Sequence[Candidate], *, region_id: int, organization_id: int) -> Route:

@@ -80,7 +80,7 @@ class InvoiceContent:
 
 def checked_id(external_id: str, path: str = "id") -> str:
     """The shop's own id, 1-100 letters, digits and ``. : @ ~ = + - _``. Raises Invalid."""
-    if not EXTERNAL_ID.fullmatch(external_id):
+    if not EXTERNAL_ID.fullmatch(external_id) or external_id in {".", ".."}:
         fault = Fault(path, "id", "Идентификатор: от 1 до 100 букв, цифр и знаков . : @ ~ = + - _")
         raise Invalid("id", fault.message, next_step="Исправьте идентификатор и повторите.", faults=[fault])
     return external_id
