@@ -54,6 +54,7 @@ def moved(by: timedelta) -> Iterator[None]:
         _moved = timedelta()
 
 
+@lru_cache(maxsize=16)
 def zone(number: int) -> timezone:
     """The fixed offset of a time zone by tag 1011: 1 is UTC+2, 2 is UTC+3 (Москва), … 11 is UTC+12."""
     return timezone(timedelta(hours=number + 1))

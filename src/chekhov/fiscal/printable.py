@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from chekhov.fiscal.document import Agent, Buyer, Cashier, Document, Line, Seller, Supplier
 from chekhov.fiscal.text import clean, clean_name
@@ -15,11 +16,15 @@ def printable(document: Document) -> Document:
     for the rules to refuse. Raises NameTextError where a line's name is empty or a fifth of it is lost.
     """
     user = document.user_property
+    lines = tuple([_line(line) for line in document.lines])
+    seller, buyer = _seller(document.seller), _buyer(document.buyer)
+    if user is None and document.cashier is None and seller == document.seller and buyer == document.buyer:
+        return document if lines == document.lines else replace(document, lines=lines)
     cleaned = replace(
         document,
-        lines=tuple([_line(line) for line in document.lines]),
-        seller=_seller(document.seller),
-        buyer=_buyer(document.buyer),
+        lines=lines,
+        seller=seller,
+        buyer=buyer,
         cashier=None if document.cashier is None else _cashier(document.cashier),
         user_property=None if user is None else (clean(user[0], 64), clean(user[1], 256)),
     )
@@ -39,6 +44,7 @@ def _line(line: Line) -> Line:
     )
 
 
+@lru_cache(maxsize=256)  # a shop has few sellers and places
 def _seller(seller: Seller) -> Seller:
     return replace(
         seller, name=clean(seller.name, 256), place=clean(seller.place, 256), address=clean(seller.address, 256)

@@ -8,10 +8,10 @@ kopeck. The payment method that is really printed follows table M (see `printed_
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 
-from chekhov.fiscal.allocation import measured_name, split_line, spread
+from chekhov.fiscal.allocation import Piece, measured_name, split_line, spread
 from chekhov.fiscal.document import Buyer, Cashier, Document, Line, Payment, Seller
 from chekhov.fiscal.money import ZERO, Money
 from chekhov.fiscal.printable import printable
@@ -26,9 +26,11 @@ from chekhov.fiscal.vocabulary import (
     PaymentObject,
     Unit,
     VatClass,
-    VatCode,
     VatMode,
 )
+
+MAX_LINES = 100
+"""Lines in a receipt that every provider takes."""
 
 PAYMENT_KINDS = {
     Means.CASH: PaymentKind.CASH,
@@ -161,40 +163,64 @@ class Terms:
     cashier: Cashier | None = None
 
 
-def payment_document(order: Order, shares: Sequence[Money], method: PaymentMethod, terms: Terms) -> Document:
+def payment_document(
+    order: Order, shares: Sequence[Money], method: PaymentMethod, terms: Terms, *, is_first: bool = True
+) -> Document:
     """The receipt for one payment of an order: `shares` says how much of each line it pays.
 
     Names, quantities and prices are the order's; a line is divided only where the kopecks require it. A service that
-    costs nothing is left out, and so is a line of which this payment pays nothing.
+    costs nothing is left out, and so is a line of which this payment pays nothing; goods that cost nothing (gifts)
+    stand in the first receipt only (`is_first`). Where the divided lines would be more than a receipt holds, each goes
+    as one piece with its measure in the name.
     Raises chekhov.fiscal.vat.VatDateError where the date has no code for a class, and
     chekhov.fiscal.text.NameTextError where a name cannot be printed.
     """
+    lines = _payment_lines(order, shares, method, terms, is_first=is_first, whole=False)
+    if len(lines) > MAX_LINES:
+        lines = _payment_lines(order, shares, method, terms, is_first=is_first, whole=True)
+    return _document(tuple(lines), terms)
+
+
+def _payment_lines(
+    order: Order, shares: Sequence[Money], method: PaymentMethod, terms: Terms, *, is_first: bool, whole: bool
+) -> list[Line]:
+    """The lines of a payment; `whole` keeps every share in one piece."""
     lines: list[Line] = []
-    for line, net, share in zip(order.lines, order.net(), shares, strict=True):
-        is_gift = not net and line.object is not PaymentObject.SERVICE
-        if not share and not is_gift:
+    gifts = _gifts(order, shares) if is_first else frozenset()
+    for number, (line, share) in enumerate(zip(order.lines, shares, strict=True)):
+        if not share and number not in gifts:
             continue
         vat = code_for(line.vat_class or terms.vat_class, terms.vat_mode, method, terms.settled_on)
         payment_object = _object_of(line, method, own=terms.own_object)
-        if not share:
-            lines.append(_line(line, line.name, ZERO, line.quantity, ZERO, payment_object, method, vat))
-            continue
-        for piece in split_line(share, line.quantity):
-            printed = measured_name(line.name, line.quantity, line.unit) if piece.as_one else line.name
-            printed_unit = Unit.PIECE if piece.as_one else line.unit
+        pieces = split_line(share, line.quantity)
+        if whole and len(pieces) > 1:
+            pieces = (Piece(share, ONE, share, as_one=True),)
+        for piece in pieces:
             lines.append(
-                _line(
-                    replace(line, unit=printed_unit),
-                    printed,
-                    piece.price,
-                    piece.quantity,
-                    piece.sum,
-                    payment_object,
-                    method,
-                    vat,
+                Line(
+                    name=measured_name(line.name, line.quantity, line.unit) if piece.as_one else line.name,
+                    price=piece.price,
+                    quantity=piece.quantity,
+                    sum=piece.sum,
+                    payment_object=payment_object,
+                    payment_method=method,
+                    vat=vat,
+                    unit=Unit.PIECE if piece.as_one else line.unit,
+                    id=line.id,
                 )
             )
-    return _document(tuple(lines), terms)
+    return lines
+
+
+def _gifts(order: Order, shares: Sequence[Money]) -> frozenset[int]:
+    """Numbers of the goods that cost nothing after the discount."""
+    if all(shares):
+        return frozenset()
+    return frozenset(
+        number
+        for number, (line, net) in enumerate(zip(order.lines, order.net(), strict=True))
+        if not net and line.object is not PaymentObject.SERVICE
+    )
 
 
 def topup_document(
@@ -249,29 +275,6 @@ def _object_of(line: OrderLine, method: PaymentMethod, *, own: bool) -> PaymentO
     if method.is_prepayment and (not own or line.marking_group):
         return PaymentObject.PAYMENT
     return line.object
-
-
-def _line(
-    line: OrderLine,
-    name: str,
-    price: Money,
-    quantity: Quantity,
-    amount: Money,
-    payment_object: PaymentObject,
-    method: PaymentMethod,
-    vat: VatCode,
-) -> Line:
-    return Line(
-        name=name,
-        price=price,
-        quantity=quantity,
-        sum=amount,
-        payment_object=payment_object,
-        payment_method=method,
-        vat=vat,
-        unit=line.unit,
-        id=line.id,
-    )
 
 
 def _document(lines: tuple[Line, ...], terms: Terms) -> Document:

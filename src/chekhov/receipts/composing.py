@@ -227,7 +227,7 @@ def _document(
             .values_list("amount_kopecks", flat=True)
         )
         shares = shares_of_payments(order, [Money(item) for item in amounts])[-1]
-        return payment_document(order, shares, method, terms), why
+        return payment_document(order, shares, method, terms, is_first=len(amounts) == 1), why
     except VatDateError as error:
         raise Invalid(
             "VAT_DATE",

@@ -456,7 +456,7 @@ def _form(draft: _Draft, directory: forming.Directory) -> None:
             printed = printed_method(register.online_method, whole=whole, marked=order.is_marked)
             draft.policy |= {"method": printed.method.value, "row": printed.row, "why": printed.why}
             shares = shares_of_payments(order, [*parent.amounts, content.amount])[-1]
-            document = payment_document(order, shares, printed.method, terms)
+            document = payment_document(order, shares, printed.method, terms, is_first=not parent.amounts)
         else:
             draft.policy |= {"method": register.topup_method.value, "row": "fields 9-11"}
             document = topup_document(
