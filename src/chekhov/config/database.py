@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 _write_lock = threading.RLock()
 _ROWS_A_STATEMENT = 200
@@ -101,60 +102,55 @@ def insert_rows(
     one = placeholders(len(columns))
     for start in range(0, len(rows), _ROWS_A_STATEMENT):
         some = rows[start : start + _ROWS_A_STATEMENT]
-        with _run(head + ", ".join([one] * len(some)) + tail, [value for row in some for value in row]) as cursor:
-            if returning:
-                answers += cursor.fetchall()
+        sql = head + ", ".join([one] * len(some)) + tail
+        parameters = [value for row in some for value in row]
+        if returning:
+            answers += fetch(sql, parameters)
+        else:
+            execute(sql, parameters)
     return answers
 
 
 def fetch(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """All rows of one SELECT (or of a statement with RETURNING)."""
-    with _run(sql, parameters) as cursor:
-        return list(cursor.fetchall())
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.wrap_database_errors:
+        cursor = _ran(database, sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        cursor.close()
+    return rows
 
 
 def execute(sql: str, parameters: Sequence[Any] = ()) -> int:
     """Run one statement; the number of rows that it touched."""
-    with _run(sql, parameters) as cursor:
-        return int(cursor.rowcount)
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.wrap_database_errors:
+        cursor = _ran(database, sql, parameters)
+        count = int(cursor.rowcount)
+        cursor.close()
+    return count
 
 
-@contextmanager
-def _run(sql: str, parameters: Sequence[Any]) -> Iterator[Any]:
+def _ran(database: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> Any:
     """A cursor of the driver itself that has run a statement, in Django's connection and transaction.
 
     Django's own cursor costs more than the statement on SQLite, and on PostgreSQL it puts the values into the text;
-    here they go apart from it, so the server prepares the statement once. Errors are Django's all the same. Where
-    somebody counts or logs Django's queries, the statement goes Django's way.
+    here they go apart from it, so the server prepares the statement once. Where somebody counts or logs Django's
+    queries, the statement goes Django's way.
     """
-    if connection.queries_logged:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, list(parameters))
-            yield cursor
-        return
-    connection.ensure_connection()
-    raw = connection.connection
-    with connection.wrap_database_errors:
-        if is_postgresql():
-            with psycopg_cursor(raw) as cursor:
-                cursor.execute(sql, parameters or None)
-                yield cursor
-        else:
-            cursor = raw.execute(_with_question_marks(sql), parameters)
-            try:
-                yield cursor
-            finally:
-                cursor.close()
+    if database.queries_logged:
+        cursor: Any = database.cursor()
+        cursor.execute(sql, list(parameters))
+        return cursor
+    database.ensure_connection()
+    if is_postgresql():
+        from psycopg import Cursor
+
+        return Cursor(database.connection).execute(sql, parameters or None)
+    return database.connection.execute(_with_question_marks(sql), parameters)
 
 
 @lru_cache(maxsize=512)
 def _with_question_marks(sql: str) -> str:
     """The statement in SQLite's own style."""
     return sql.replace("%s", "?")
-
-
-def psycopg_cursor(raw: Any) -> Any:
-    """A cursor of psycopg that binds on the server."""
-    from psycopg import Cursor
-
-    return Cursor(raw)
