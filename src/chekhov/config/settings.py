@@ -120,7 +120,10 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON; "
+            "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-32768;"
+        ),
     }
     if CHEKHOV_WEB_PROCESSES > 1:
         raise SettingsError("CHEKHOV_WEB_PROCESSES: several web processes need PostgreSQL (CHEKHOV_DATABASE_URL)")

@@ -48,11 +48,11 @@ class Attempt(models.Model):
     """One sending of one receipt under one key. Written before the call; its answer is written once."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    receipt = models.ForeignKey(Receipt, models.PROTECT, related_name="attempts")
+    receipt = models.ForeignKey(Receipt, models.PROTECT, related_name="attempts", db_index=False)
     number = models.PositiveIntegerField()
     key_number = models.PositiveSmallIntegerField()
     key = models.CharField(max_length=64, db_index=True)
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
     queue = models.PositiveIntegerField()
     callback_url = models.CharField(max_length=300)
     body = (

@@ -20,13 +20,13 @@ class Obligation(models.Model):
     """A receipt that the law wants for a fact: with the policy it was derived under, the routing and the due date."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    fact = models.ForeignKey(Fact, models.PROTECT, verbose_name="факт", related_name="obligations")
+    fact = models.ForeignKey(Fact, models.PROTECT, verbose_name="факт", related_name="obligations", db_index=False)
     slot = models.CharField(max_length=20)  # which receipt of the fact: settlement, and closings to come
     part = models.PositiveSmallIntegerField(default=0)
-    organization = models.ForeignKey(Organization, models.PROTECT, verbose_name="организация")
-    region = models.ForeignKey(Region, models.PROTECT, verbose_name="регион")
-    customer = models.ForeignKey(Customer, models.PROTECT, verbose_name="клиент")
-    invoice = models.ForeignKey(Invoice, models.PROTECT, verbose_name="счёт", null=True)
+    organization = models.ForeignKey(Organization, models.PROTECT, verbose_name="организация", db_index=False)
+    region = models.ForeignKey(Region, models.PROTECT, verbose_name="регион", db_index=False)
+    customer = models.ForeignKey(Customer, models.PROTECT, verbose_name="клиент", db_index=False)
+    invoice = models.ForeignKey(Invoice, models.PROTECT, verbose_name="счёт", null=True, db_index=False)
     amount_kopecks = models.BigIntegerField("сумма")
     policy = models.JSONField()
     routing = models.JSONField()
@@ -44,7 +44,6 @@ class Obligation(models.Model):
             models.CheckConstraint(condition=models.Q(amount_kopecks__gt=0), name="obligation_amount_is_positive"),
         ]
         indexes = [
-            models.Index(fields=["due_at"], name="obligation_due"),
             models.Index(fields=["due_at"], condition=models.Q(missing_code__gt=""), name="obligation_missing"),
         ]
 
@@ -53,21 +52,23 @@ class Receipt(models.Model):
     """A fiscal document as it was sent, wholly immutable. A mistake is answered by another document."""
 
     uuid = models.UUIDField(unique=True, editable=False)
-    obligation = models.ForeignKey(Obligation, models.PROTECT, related_name="receipts")
+    obligation = models.ForeignKey(Obligation, models.PROTECT, related_name="receipts", db_index=False)
     generation = models.PositiveSmallIntegerField()
     document = models.TextField()  # chekhov.fiscal.codec
     kind = models.CharField("вид", max_length=20)
     sign = models.PositiveSmallIntegerField("признак расчёта")
     total_kopecks = models.BigIntegerField("сумма")
-    register = models.ForeignKey(Register, models.PROTECT, verbose_name="касса", related_name="receipts")
-    account = models.ForeignKey(Account, models.PROTECT, related_name="receipts")
+    register = models.ForeignKey(
+        Register, models.PROTECT, verbose_name="касса", related_name="receipts", db_index=False
+    )
+    account = models.ForeignKey(Account, models.PROTECT, related_name="receipts", db_index=False)
     queue = models.PositiveIntegerField()
-    organization = models.ForeignKey(Organization, models.PROTECT, verbose_name="организация")
+    organization = models.ForeignKey(Organization, models.PROTECT, verbose_name="организация", db_index=False)
     customer = models.ForeignKey(Customer, models.PROTECT, verbose_name="клиент", related_name="receipts")
     invoice = models.ForeignKey(Invoice, models.PROTECT, verbose_name="счёт", null=True, related_name="receipts")
     contact = models.CharField("контакт покупателя", max_length=64, blank=True)
     notices = models.JSONField(default=list)  # findings of severity W, as stored with the receipt
-    after = models.ForeignKey("self", models.PROTECT, null=True, related_name="followers")
+    after = models.ForeignKey("self", models.PROTECT, null=True, related_name="followers", db_index=False)
     created_at = models.DateTimeField("создан")
     actor = models.CharField("кто создал", max_length=100)
 
@@ -88,8 +89,8 @@ class ReceiptState(models.Model):
     """The one row of a receipt that changes. Only `chekhov.receipts.writer` touches it."""
 
     receipt = models.OneToOneField(Receipt, models.PROTECT, primary_key=True, related_name="status")
-    obligation = models.ForeignKey(Obligation, models.PROTECT, related_name="+")
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+")
+    obligation = models.ForeignKey(Obligation, models.PROTECT, related_name="+", db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
     queue = models.PositiveIntegerField()
     state = models.CharField("состояние", max_length=12, choices=[(state.value, state.label) for state in State])
     version = models.PositiveIntegerField()  # events so far; the compare-and-set column

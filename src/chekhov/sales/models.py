@@ -89,12 +89,14 @@ class Fact(models.Model):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField("вид", max_length=20, choices=FactKind.choices)
-    source = models.ForeignKey(Source, models.PROTECT, related_name="facts")
+    source = models.ForeignKey(Source, models.PROTECT, related_name="facts", db_index=False)
     external_id = models.CharField("id в магазине", max_length=100)
-    invoice = models.ForeignKey(Invoice, models.PROTECT, verbose_name="счёт", null=True, related_name="facts")
+    invoice = models.ForeignKey(
+        Invoice, models.PROTECT, verbose_name="счёт", null=True, related_name="facts", db_index=False
+    )
     customer = models.ForeignKey(Customer, models.PROTECT, verbose_name="клиент", related_name="facts")
-    organization = models.ForeignKey(Organization, models.PROTECT, related_name="facts")
-    region = models.ForeignKey(Region, models.PROTECT, related_name="facts")
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="facts", db_index=False)
+    region = models.ForeignKey(Region, models.PROTECT, related_name="facts", db_index=False)
     amount_kopecks = models.BigIntegerField("сумма")
     means = models.CharField("чем", max_length=10, choices=[(item.value, MEANS_LABELS[item]) for item in Means])
     channel = models.CharField("где", max_length=10, choices=[(item.value, CHANNEL_LABELS[item]) for item in Channel])
