@@ -33,7 +33,9 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs a browser."""
+    """Everything here needs a browser; without one it is skipped, or refused where REQUIRE_CHROMIUM=1."""
+    if not CHROMIUM and os.environ.get("REQUIRE_CHROMIUM") == "1":
+        raise pytest.UsageError("REQUIRE_CHROMIUM=1, and no Chromium was found")
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
