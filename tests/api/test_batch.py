@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chekhov.api import writes
+from chekhov.receipts.gathering import Gathering
 from chekhov.receipts.models import Receipt
 from chekhov.receipts.recording import facts_record
 from chekhov.sales.models import Fact
@@ -129,7 +130,7 @@ def test_consecutive_facts_are_one_service_call(billed: Caller, monkeypatch: pyt
         sizes.append(len(arguments["contents"]))
         return facts_record(**arguments)
 
-    monkeypatch.setattr(writes, "facts_record", counted)
+    monkeypatch.setattr(writes, "gathering", Gathering(counted))
     facts = [{"path": f"invoices/A-1/payments/{number}", "body": payment("1.00")} for number in range(40)]
     with CaptureQueriesContext(connection) as queries:
         billed("POST", "batch", [*facts[:30], {"path": "customers/C-2", "body": buyer()}, *facts[30:]])
@@ -143,7 +144,7 @@ def test_a_fact_that_breaks_the_service_fails_alone(billed: Caller, monkeypatch:
             raise RuntimeError("a fault of ours")
         return facts_record(**arguments)
 
-    monkeypatch.setattr(writes, "facts_record", fragile)
+    monkeypatch.setattr(writes, "gathering", Gathering(fragile))
     items = [{"path": f"invoices/A-1/payments/{name}", "body": payment("1.00")} for name in ("a", "bad", "b")]
     answers = billed("POST", "batch", items)[1]
     assert statuses(answers) == [201, 500, 201]

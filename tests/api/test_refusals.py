@@ -12,6 +12,7 @@ from django.db import OperationalError
 from chekhov.api.problems import CODES
 from chekhov.people.models import ApiKey
 from chekhov.people.services import apikey_revoke
+from chekhov.receipts.gathering import Gathering
 from tests.api.conftest import LINES, Caller, buyer, everything, invoice, payment
 
 Refused = Callable[..., dict[str, Any]]
@@ -276,19 +277,19 @@ def test_a_revoked_key_opens_nothing(billed: Caller) -> None:
 def test_an_unexpected_error_tells_nothing_of_the_inside(
     billed: Caller, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(**_arguments: Any) -> None:
+    def broken(**_arguments: Any) -> Any:
         raise RuntimeError("SELECT secret FROM vault")
 
-    monkeypatch.setattr("chekhov.api.writes.facts_record", broken)
+    monkeypatch.setattr("chekhov.api.writes.gathering", Gathering(broken))
     problem = refused(billed, "PUT", PAYMENT, payment(), 500, "internal")
     assert "secret" not in json.dumps(problem)
 
 
 def test_a_database_that_is_away_is_unavailable(billed: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(**_arguments: Any) -> None:
+    def away(**_arguments: Any) -> Any:
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr("chekhov.api.writes.facts_record", away)
+    monkeypatch.setattr("chekhov.api.writes.gathering", Gathering(away))
     answer = billed.raw("PUT", PAYMENT, json.dumps(payment()).encode())
     assert (answer.status_code, json.loads(answer.content)["code"]) == (503, "unavailable")
     assert answer["Retry-After"]

@@ -11,7 +11,8 @@ from chekhov.api.bodies import CustomerBody, InvoiceBody, PaymentBody, TopupBody
 from chekhov.errors import Fault, Invalid, Refusal
 from chekhov.fiscal.money import Money
 from chekhov.fiscal.vocabulary import Channel, Means
-from chekhov.receipts.recording import FactContent, PaymentContent, TopupContent, facts_record
+from chekhov.receipts.gathering import gathering
+from chekhov.receipts.recording import FactContent, PaymentContent, TopupContent
 from chekhov.sales.content import CustomerContent, InvoiceContent, LineContent, amount, checked_id
 from chekhov.sales.services import customer_put, invoice_put
 
@@ -93,7 +94,7 @@ def topup_content(customer_id: str, topup_id: str, body: TopupBody) -> TopupCont
 
 def facts_write(caller: Caller, contents: Sequence[FactContent]) -> list[Written]:
     """Record facts in one service call; the answers in the same order, refusals among them."""
-    recorded = facts_record(source=caller.source, contents=contents, actor=caller.actor)
+    recorded = gathering.record(source=caller.source, contents=contents, actor=caller.actor)
     organizations = answers.topup_organizations([item.answer for item in recorded if not isinstance(item, Refusal)])
     return [
         Written(item.status, item)

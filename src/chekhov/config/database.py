@@ -5,18 +5,19 @@ Hot paths (accepting facts, claiming, writing outcomes) are SQL by hand: the ORM
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-_write_lock = threading.RLock()
+from chekhov.config import turnstile
+
 _ROWS_A_STATEMENT = 200
 
 
@@ -28,7 +29,7 @@ def is_postgresql() -> bool:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """A transaction that writes. On SQLite the threads of a process queue here instead of spinning in the database.
+    """A transaction that writes. On SQLite writers stand in one queue (`chekhov.config.turnstile`) instead of polling.
 
     Nests: an inner block is a savepoint of the outer one.
     """
@@ -36,7 +37,7 @@ def writing() -> Iterator[None]:
         with transaction.atomic():
             yield
     else:
-        with _write_lock, transaction.atomic():
+        with turnstile.turn(connection.settings_dict["NAME"]), transaction.atomic():
             yield
 
 
@@ -79,12 +80,8 @@ def as_uuid(value: Any) -> UUID:
 
 
 def json_text(value: str) -> Any:
-    """JSON text as a parameter for a JSON column."""
-    if not is_postgresql():
-        return value
-    from psycopg.types.json import Jsonb
-
-    return Jsonb(value, dumps=lambda text: text)
+    """JSON text as a value of `insert_rows` for a JSON column."""
+    return orjson.Fragment(value) if is_postgresql() else value
 
 
 @lru_cache(maxsize=256)
@@ -92,23 +89,62 @@ def placeholders(count: int) -> str:
     return "(" + ", ".join(["%s"] * count) + ")"
 
 
+def one_of(column: str, values: Collection[int] | Collection[str]) -> tuple[str, list[Any]]:
+    """«column is one of these», with its parameters. The text stays the same for any number of them on PostgreSQL."""
+    if not is_postgresql():
+        return f"{column} IN {placeholders(len(values))}", list(values)
+    if all(isinstance(value, int) for value in values):
+        return f"{column} = ANY(%s::bigint[])", ["{" + ",".join(map(str, values)) + "}"]
+    return f"{column} = ANY(%s::text[])", [list(values)]
+
+
+def rows_as(name: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """A common table expression of rows, with its parameters: `columns` gives each name its PostgreSQL type.
+
+    One JSON parameter on PostgreSQL: the driver need not look through a text that grows with the rows, and the server
+    plans it once. SQLite takes the values as they are.
+    """
+    if not is_postgresql():
+        places = ", ".join([placeholders(len(columns))] * len(rows))
+        return f"{name}({', '.join(columns)}) AS (VALUES {places})", [value for row in rows for value in row]
+    types = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    return f"{name} AS (SELECT * FROM json_to_recordset(%s::json) AS x({types}))", [_rows_json(tuple(columns), rows)]
+
+
 def insert_rows(
     table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, returning: Sequence[str] = ()
 ) -> list[tuple[Any, ...]]:
     """Insert many rows with few statements; give back the `returning` columns of each, in no promised order."""
-    answers: list[tuple[Any, ...]] = []
-    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
+    if not rows:
+        return []
+    names = ", ".join(columns)
     tail = f" RETURNING {', '.join(returning)}" if returning else ""
+    run: Callable[[str, Sequence[Any]], Any] = fetch if returning else execute
+    if is_postgresql():
+        source = f"SELECT {names} FROM json_populate_recordset(NULL::{table}, %s::json)"
+        found = run(f"INSERT INTO {table} ({names}) {source}{tail}", [_rows_json(columns, rows)])
+        return list(found) if returning else []
+    answers: list[tuple[Any, ...]] = []
     one = placeholders(len(columns))
     for start in range(0, len(rows), _ROWS_A_STATEMENT):
         some = rows[start : start + _ROWS_A_STATEMENT]
-        sql = head + ", ".join([one] * len(some)) + tail
-        parameters = [value for row in some for value in row]
+        sql = f"INSERT INTO {table} ({names}) VALUES {', '.join([one] * len(some))}{tail}"
+        found = run(sql, [value for row in some for value in row])
         if returning:
-            answers += fetch(sql, parameters)
-        else:
-            execute(sql, parameters)
+            answers += found
     return answers
+
+
+def _rows_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    objects = [dict(zip(columns, row, strict=True)) for row in rows]
+    return orjson.dumps(objects, default=_bytes_as_text).decode()
+
+
+def _bytes_as_text(value: Any) -> str:
+    """Bytes as PostgreSQL reads them from a text."""
+    if isinstance(value, bytes | memoryview):
+        return "\\x" + value.hex()
+    raise TypeError(type(value).__name__)
 
 
 def fetch(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -122,7 +158,9 @@ def fetch(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
 
 
 def execute(sql: str, parameters: Sequence[Any] = ()) -> int:
-    """Run one statement; the number of rows that it touched."""
+    """Run one statement; the number of rows that it touched (SQLite tells it only where the statement begins with
+    INSERT, UPDATE or DELETE, else it is -1).
+    """
     database = connections[DEFAULT_DB_ALIAS]
     with database.wrap_database_errors:
         cursor = _ran(database, sql, parameters)

@@ -128,7 +128,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     if CHEKHOV_WEB_PROCESSES > 1:
         raise SettingsError("CHEKHOV_WEB_PROCESSES: several web processes need PostgreSQL (CHEKHOV_DATABASE_URL)")
 elif _database["ENGINE"] == "django.db.backends.postgresql":
-    _database["OPTIONS"] = {"connect_timeout": 5, "application_name": "chekhov"}
+    _database["OPTIONS"] = {"connect_timeout": 5, "application_name": "chekhov", "prepare_threshold": 5}
 else:
     raise SettingsError("CHEKHOV_DATABASE_URL: SQLite and PostgreSQL are supported")
 _database["CONN_MAX_AGE"] = None

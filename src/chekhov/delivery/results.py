@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import OperationalError
 
 from chekhov.config.clock import now
-from chekhov.config.database import clock_ms, execute, fetch, insert_rows, instant, placeholders, writing
+from chekhov.config.database import clock_ms, execute, fetch, insert_rows, instant, one_of, rows_as, writing
 from chekhov.delivery.claims import Job, JobKind, key_of
 from chekhov.delivery.outcomes import (
     PROVES_ABSENCE,
@@ -40,6 +40,14 @@ class Result:
     answer: str = ""
 
 
+_ANSWER_COLUMNS = {
+    "id": "bigint",
+    "outcome": "text",
+    "status": "smallint",
+    "answer": "text",
+    "code": "text",
+    "text": "text",
+}
 _FISCAL_COLUMNS = [
     "receipt_id",
     "fn",
@@ -160,33 +168,33 @@ def _answers_write(results: Sequence[Result]) -> None:
     if not results:
         return
     stamp = instant(now())
-    rows: list[object] = []
+    rows: list[tuple[object, ...]] = []
     for item in results:
         outcome, error, text = stored_outcome(item.outcome)  # type: ignore[arg-type]
-        rows += [
-            item.job.attempt_id,
-            outcome.value,
-            item.status,
-            item.answer,
-            (error.code if error else "")[:40],
-            text[:500],
-        ]
+        rows.append(
+            (
+                item.job.attempt_id,
+                outcome.value,
+                item.status,
+                item.answer,
+                (error.code if error else "")[:40],
+                text[:500],
+            )
+        )
+    listed, parameters = rows_as("v", _ANSWER_COLUMNS, rows)
     execute(
-        "WITH v(id, outcome, status, answer, code, text) AS "
-        f"(VALUES {', '.join([placeholders(6)] * len(results))}) "
-        "UPDATE delivery_attempt AS a SET answered_at = %s, outcome = v.outcome, status = CAST(v.status AS integer), "
+        f"WITH {listed} UPDATE delivery_attempt AS a SET answered_at = %s, outcome = v.outcome, status = v.status, "
         "answer = v.answer, error_code = v.code, error_text = v.text FROM v "
         "WHERE a.id = v.id AND a.answered_at IS NULL",
-        [*rows, stamp],
+        [*parameters, stamp],
     )
 
 
 def _attempts(receipt_ids: Sequence[int]) -> dict[int, list[tuple[int, int, str]]]:
     found: dict[int, list[tuple[int, int, str]]] = {}
+    these, parameters = one_of("receipt_id", receipt_ids)
     for receipt_id, number, key_number, outcome in fetch(
-        "SELECT receipt_id, number, key_number, outcome FROM delivery_attempt "
-        f"WHERE receipt_id IN {placeholders(len(receipt_ids))}",
-        receipt_ids,
+        f"SELECT receipt_id, number, key_number, outcome FROM delivery_attempt WHERE {these}", parameters
     ):
         found.setdefault(receipt_id, []).append((number, key_number, outcome))
     return found
@@ -194,14 +202,9 @@ def _attempts(receipt_ids: Sequence[int]) -> dict[int, list[tuple[int, int, str]
 
 def _woken(receipt_ids: Sequence[int]) -> set[int]:
     """Receipts about which a verified callback has come already, before the answer to their POST."""
-    return {
-        row[0]
-        for row in fetch(
-            "SELECT DISTINCT receipt_id FROM delivery_callback WHERE verdict = 'verified' AND receipt_id IN "
-            f"{placeholders(len(receipt_ids))}",
-            receipt_ids,
-        )
-    }
+    these, parameters = one_of("receipt_id", receipt_ids)
+    sql = f"SELECT DISTINCT receipt_id FROM delivery_callback WHERE verdict = 'verified' AND {these}"
+    return {row[0] for row in fetch(sql, parameters)}
 
 
 def _contradictions(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> None:
@@ -209,9 +212,8 @@ def _contradictions(decisions: dict[int, Decision], heads: dict[int, writer.Head
     done = {key: item.result for key, item in decisions.items() if item.result is not None}
     if not done:
         return
-    documents = dict(
-        fetch(f"SELECT id, document FROM receipts_receipt WHERE id IN {placeholders(len(done))}", list(done))
-    )
+    these, parameters = one_of("id", done)
+    documents = dict(fetch(f"SELECT id, document FROM receipts_receipt WHERE {these}", parameters))
     taken = {
         (row[0], int(row[1])): row[2]
         for row in fetch(
@@ -237,11 +239,11 @@ def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> 
     revived = [key for key, item in decisions.items() if item.result and heads[key].state is State.CANCELLED]
     if not revived:
         return
+    these, parameters = one_of("s.receipt_id", revived)
     replaced = fetch(
         "SELECT s.receipt_id FROM receipts_receiptstate s WHERE EXISTS (SELECT 1 FROM receipts_receiptstate o "
-        "WHERE o.obligation_id = s.obligation_id AND o.state <> 'cancelled') "
-        f"AND s.receipt_id IN {placeholders(len(revived))}",
-        revived,
+        f"WHERE o.obligation_id = s.obligation_id AND o.state <> 'cancelled') AND {these}",
+        parameters,
     )
     for row in replaced:
         result = decisions.pop(row[0]).result

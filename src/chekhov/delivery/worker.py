@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ GROUP = 100
 GROUP_SECONDS = 0.02
 BEAT_SECONDS = 2.0
 KEPT_ANSWER = 20_000
+SWITCH_SECONDS = 0.005  # the thread that holds the database's write lock must not wait long for the event loop
 
 
 @dataclass(slots=True)
@@ -259,4 +261,5 @@ def work() -> None:
             loop.add_signal_handler(number, worker.stop)
         await worker.run()
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     asyncio.run(main())

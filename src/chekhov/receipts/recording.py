@@ -24,7 +24,8 @@ from chekhov.config.database import (
     insert_rows,
     instant,
     json_text,
-    placeholders,
+    one_of,
+    rows_as,
     uid,
     writing,
 )
@@ -208,11 +209,11 @@ def fact_record(*, source: Source, content: FactContent, actor: str, person: Use
 _PARENT_OF_PAYMENT = (
     "SELECT i.id, i.customer_id, i.external_id, i.organization_id, i.region_id, c.name, c.email, c.phone, c.inn, "
     "i.lines, i.discount_kopecks, i.total_kopecks, i.paid_kopecks, i.number FROM sales_invoice i "
-    "JOIN sales_customer c ON c.id = i.customer_id WHERE i.source_id = %s AND i.external_id IN "
+    "JOIN sales_customer c ON c.id = i.customer_id WHERE i.source_id = %s AND "
 )
 _PARENT_OF_TOPUP = (
     "SELECT c.id, c.external_id, g.organization_id, c.region_id, c.name, c.email, c.phone, c.inn FROM sales_customer c "
-    "JOIN directory_region g ON g.id = c.region_id WHERE c.source_id = %s AND c.external_id IN "
+    "JOIN directory_region g ON g.id = c.region_id WHERE c.source_id = %s AND "
 )
 
 
@@ -222,30 +223,35 @@ def _parents(source: Source, contents: Sequence[FactContent]) -> dict[tuple[str,
     invoices = sorted({item.invoice for item in contents if isinstance(item, PaymentContent)})
     customers = sorted({item.customer for item in contents if isinstance(item, TopupContent)})
     if invoices:
-        sql = f"{_PARENT_OF_PAYMENT}{placeholders(len(invoices))} ORDER BY i.id{for_update(of='i')}"
-        rows = fetch(sql, [source.pk, *invoices])
+        these, parameters = one_of("i.external_id", invoices)
+        sql = f"{_PARENT_OF_PAYMENT}{these} ORDER BY i.id{for_update(of='i')}"
+        rows = fetch(sql, [source.pk, *parameters])
         by_id: dict[int, _Parent] = {}
         for row in rows:
             by_id[row[0]] = found[FactKind.PAYMENT, row[2]] = _Parent(*row)
         if by_id:
+            these, parameters = one_of("invoice_id", by_id)
             for invoice_id, external_id, amount, content_hash, fact_id in fetch(
                 "SELECT invoice_id, external_id, amount_kopecks, content_hash, id FROM sales_fact "
-                f"WHERE kind = 'payment' AND invoice_id IN {placeholders(len(by_id))} ORDER BY id",
-                list(by_id),
+                f"WHERE kind = 'payment' AND {these} ORDER BY id",
+                parameters,
             ):
                 by_id[invoice_id].amounts.append(Money(amount))
                 by_id[invoice_id].known[external_id] = (fact_id, content_hash, None)
     if customers:
-        sql = f"{_PARENT_OF_TOPUP}{placeholders(len(customers))} ORDER BY c.id{for_update(of='c')}"
+        these, parameters = one_of("c.external_id", customers)
+        sql = f"{_PARENT_OF_TOPUP}{these} ORDER BY c.id{for_update(of='c')}"
         by_id = {}
-        for row in fetch(sql, [source.pk, *customers]):
+        for row in fetch(sql, [source.pk, *parameters]):
             by_id[row[0]] = found[FactKind.TOPUP, row[1]] = _Parent(None, *row)
         ids = sorted({item.id for item in contents if isinstance(item, TopupContent)})
         if by_id:
+            these, parameters = one_of("customer_id", by_id)
+            named, more = one_of("external_id", ids)
             for customer_id, external_id, content_hash, fact_id in fetch(
                 "SELECT customer_id, external_id, content_hash, id FROM sales_fact WHERE kind = 'topup' "
-                f"AND customer_id IN {placeholders(len(by_id))} AND external_id IN {placeholders(len(ids))}",
-                [*by_id, *ids],
+                f"AND {these} AND {named}",
+                [*parameters, *more],
             ):
                 by_id[customer_id].known[external_id] = (fact_id, content_hash, None)
     return found
@@ -586,10 +592,9 @@ def _write(drafts: Sequence[_Draft], source: Source, actor: str) -> None:
     fact_ids = {_hex(row[1]): int(row[0]) for row in returned}
     paid = {draft.parent.invoice_id: draft.parent.paid_kopecks for draft in drafts if draft.parent.invoice_id}
     if paid:
+        listed, parameters = rows_as("v", {"id": "bigint", "paid": "bigint"}, list(paid.items()))
         execute(
-            f"WITH v(id, paid) AS (VALUES {', '.join([placeholders(2)] * len(paid))}) "
-            "UPDATE sales_invoice AS i SET paid_kopecks = v.paid FROM v WHERE i.id = v.id",
-            [value for pair in paid.items() for value in pair],
+            f"WITH {listed} UPDATE sales_invoice AS i SET paid_kopecks = v.paid FROM v WHERE i.id = v.id", parameters
         )
     owing = [draft for draft in drafts if not draft.not_required]
     if not owing:

@@ -27,7 +27,8 @@ from chekhov.config.database import (
     for_update,
     insert_rows,
     instant,
-    placeholders,
+    one_of,
+    rows_as,
 )
 from chekhov.receipts.states import State, is_lawful
 
@@ -52,6 +53,29 @@ STATE_COLUMNS = [
     "changed_at",
 ]
 _EVENT_COLUMNS = ["receipt_id", "number", "from_state", "to_state", "actor", "reason", "text", "at", "mac"]
+_CHANGE_COLUMNS = {
+    "id": "bigint",
+    "version": "bigint",
+    "before": "text",
+    "after": "text",
+    "head": "text",
+    "due_in": "bigint",
+    "owner": "text",
+    "lease": "bigint",
+    "key_number": "smallint",
+    "ref": "text",
+    "error_code": "text",
+    "error_text": "text",
+}
+_TOUCH_COLUMNS = {
+    "id": "bigint",
+    "version": "bigint",
+    "due_in": "bigint",
+    "polls": "integer",
+    "ref": "text",
+    "error_code": "text",
+    "error_text": "text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +188,15 @@ def apply(changes: Sequence[Change], *, actor: str) -> set[int]:
         )
     assert len(codes) == len(changes), "one change a receipt"
     clock = clock_ms()
+    listed, parameters = rows_as("v", _CHANGE_COLUMNS, rows)
     moved = fetch(
-        "WITH v(id, version, before, after, head, due_in, owner, lease, key_number, ref, error_code, error_text) AS "
-        f"(VALUES {', '.join([placeholders(12)] * len(rows))}) "
-        "UPDATE receipts_receiptstate AS s SET state = v.after, version = s.version + 1, head = v.head, "
-        f"due_ms = CASE WHEN v.due_in IS NULL THEN NULL ELSE {clock} + CAST(v.due_in AS bigint) END, "
-        f"lease_until_ms = CASE WHEN v.lease IS NULL THEN NULL ELSE {clock} + CAST(v.lease AS bigint) END, "
+        f"WITH {listed} UPDATE receipts_receiptstate AS s SET state = v.after, version = s.version + 1, head = v.head, "
+        f"due_ms = CASE WHEN v.due_in IS NULL THEN NULL ELSE {clock} + v.due_in END, "
+        f"lease_until_ms = CASE WHEN v.lease IS NULL THEN NULL ELSE {clock} + v.lease END, "
         "lease_owner = v.owner, key_number = v.key_number, provider_ref = v.ref, polls = 0, wanted = '', "
         "wanted_by = '', error_code = v.error_code, error_text = v.error_text, changed_at = %s "
         "FROM v WHERE s.receipt_id = v.id AND s.version = v.version AND s.state = v.before RETURNING receipt_id",
-        [*(value for row in rows for value in row), stamp],
+        [*parameters, stamp],
     )
     ids = {int(row[0]) for row in moved}
     insert_rows(
@@ -216,17 +239,11 @@ def touch(touches: Sequence[Touch]) -> None:
     if not touches:
         return
     clock = clock_ms()
-    execute(
-        "WITH v(id, version, due_in, polls, ref, error_code, error_text) AS "
-        f"(VALUES {', '.join([placeholders(7)] * len(touches))}) "
-        "UPDATE receipts_receiptstate AS s SET polls = v.polls, provider_ref = v.ref, error_code = v.error_code, "
-        "error_text = v.error_text, "
-        f"due_ms = CASE WHEN v.due_in IS NULL THEN NULL ELSE {clock} + CAST(v.due_in AS bigint) END "
-        "FROM v WHERE s.receipt_id = v.id AND s.version = v.version",
+    listed, parameters = rows_as(
+        "v",
+        _TOUCH_COLUMNS,
         [
-            value
-            for item in touches
-            for value in (
+            (
                 item.receipt_id,
                 item.version,
                 item.due_in_ms,
@@ -235,7 +252,15 @@ def touch(touches: Sequence[Touch]) -> None:
                 item.error_code[:40],
                 item.error_text[:500],
             )
+            for item in touches
         ],
+    )
+    execute(
+        f"WITH {listed} UPDATE receipts_receiptstate AS s SET polls = v.polls, provider_ref = v.ref, "
+        "error_code = v.error_code, error_text = v.error_text, "
+        f"due_ms = CASE WHEN v.due_in IS NULL THEN NULL ELSE {clock} + v.due_in END "
+        "FROM v WHERE s.receipt_id = v.id AND s.version = v.version",
+        parameters,
     )
 
 
@@ -246,10 +271,11 @@ def hurry(receipt_ids: Sequence[int]) -> int:
     """
     if not receipt_ids:
         return 0
+    these, parameters = one_of("receipt_id", receipt_ids)
     return execute(
-        f"UPDATE receipts_receiptstate SET due_ms = {clock_ms()} WHERE receipt_id IN {placeholders(len(receipt_ids))} "
+        f"UPDATE receipts_receiptstate SET due_ms = {clock_ms()} WHERE {these} "
         "AND (state IN ('accepted', 'unknown', 'failed') OR (state = 'cancelled' AND provider_ref <> ''))",
-        list(receipt_ids),
+        parameters,
     )
 
 
@@ -257,11 +283,11 @@ def heads(receipt_ids: Sequence[int], *, lock: bool = False) -> dict[int, Head]:
     """The heads of receipts as they are now; with `lock`, held until the transaction ends."""
     if not receipt_ids:
         return {}
+    these, parameters = one_of("s.receipt_id", receipt_ids)
     found = fetch(
         f"SELECT {HEAD_COLUMNS} FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
-        f"WHERE s.receipt_id IN {placeholders(len(receipt_ids))} ORDER BY s.receipt_id"
-        + (for_update(of="s") if lock else ""),
-        list(receipt_ids),
+        f"WHERE {these} ORDER BY s.receipt_id" + (for_update(of="s") if lock else ""),
+        parameters,
     )
     return {int(row[0]): head_of(row) for row in found}
 
