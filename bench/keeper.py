@@ -37,7 +37,8 @@ from chekhov.directory.models import (  # noqa: E402
 from chekhov.fiscal.money import Money  # noqa: E402
 from chekhov.fiscal.vocabulary import Channel, Means, RegisterVatRate, TaxSystem  # noqa: E402
 from chekhov.people.services import apikey_create, source_get  # noqa: E402
-from chekhov.receipts.recording import PaymentContent, facts_record  # noqa: E402
+from chekhov.receipts.contents import PaymentContent  # noqa: E402
+from chekhov.receipts.recording import facts_record  # noqa: E402
 from chekhov.registers.services import RegisterContent, register_save  # noqa: E402
 from chekhov.sales.content import CustomerContent, InvoiceContent, LineContent  # noqa: E402
 from chekhov.sales.models import Customer, Invoice  # noqa: E402

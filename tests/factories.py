@@ -13,7 +13,8 @@ from chekhov.fiscal.money import Money
 from chekhov.fiscal.vocabulary import Channel, Means, RegisterVatRate, TaxSystem
 from chekhov.people.models import Source, User
 from chekhov.people.services import source_get
-from chekhov.receipts.recording import PaymentContent, Recorded, TopupContent, fact_record
+from chekhov.receipts.contents import PaymentContent, TopupContent
+from chekhov.receipts.recording import Recorded, fact_record
 from chekhov.registers.models import Register
 from chekhov.registers.services import RegisterContent, register_save
 from chekhov.sales.content import CustomerContent, InvoiceContent, LineContent

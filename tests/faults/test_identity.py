@@ -16,14 +16,14 @@ from tests.faults.conftest import Installation
 def test_a_first_fact_that_failed_does_not_leave_an_identity_that_nobody_else_knows(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = recording._write
+    real = recording.drafts_write
 
     def faulty(*arguments: Any) -> None:
         real(*arguments)
         raise RuntimeError("the first fact of this installation fails after all")
 
     with monkeypatch.context() as broken:
-        broken.setattr(recording, "_write", faulty)
+        broken.setattr(recording, "drafts_write", faulty)
         with pytest.raises(RuntimeError):
             installation.sell()
 

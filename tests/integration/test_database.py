@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import IntegrityError, connection
 
-from chekhov.config.database import execute, fetch, insert_rows, instant, is_postgresql, one_of, rows_as, uid
+from chekhov.config.database import (
+    Reservation,
+    execute,
+    fetch,
+    fetch_first,
+    fetch_together,
+    insert_rows,
+    instant,
+    is_postgresql,
+    one_of,
+    read_clock_ms,
+    rows_as,
+    uid,
+    writing,
+)
+from chekhov.people.models import Source
+from chekhov.receipts.rows import TABLES
 
 pytestmark = pytest.mark.django_db
 
@@ -59,3 +77,69 @@ def test_an_update_from_listed_rows(table: str) -> None:
     sql = f"WITH {listed} UPDATE things AS t SET word = v.text FROM v WHERE t.id = v.number RETURNING id"
     assert sorted(fetch(sql, parameters)) == [(0,), (2,)]
     assert fetch("SELECT id, word FROM things ORDER BY id") == [(0, "нуль"), (1, "old"), (2, None)]
+
+
+def source_row(code: str, row_id: int | None = None) -> dict[str, Any]:
+    row = {"code": code, "name": code, "created_at": instant(datetime(2026, 3, 1, tzinfo=UTC))}
+    return row if row_id is None else {"id": row_id, **row}
+
+
+def sources_insert(*rows: dict[str, Any]) -> None:
+    insert_rows("people_source", list(rows[0]), [tuple(row.values()) for row in rows])
+
+
+def test_reserved_ids_are_nobody_elses() -> None:
+    first = Source.objects.create(code="a", name="Первый")
+    reservation = Reservation(["people_source"], 3)
+    reserved = reservation.read(fetch(*reservation.statement))
+    ids = reserved.ids["people_source"]
+    assert ids == sorted(set(ids))
+    assert ids[0] > first.pk
+    sources_insert(source_row("b", ids[0]), source_row("c", ids[1]))
+    assert Source.objects.create(code="d", name="Четвёртый").pk > ids[1]
+    assert abs(reserved.clock_ms - read_clock_ms()) < 60_000
+
+
+def test_every_table_of_a_fact_can_reserve_ids() -> None:
+    reservation = Reservation(TABLES, 2)
+    reserved = reservation.read(fetch(*reservation.statement))
+    assert {table: len(ids) for table, ids in reserved.ids.items()} == dict.fromkeys(TABLES, 2)
+
+
+def test_reads_together_answer_each_for_itself(table: str) -> None:
+    insert_rows(table, COLUMNS, [(number, None, None, None, None, "w") for number in range(3)])
+    sql = "SELECT id FROM things WHERE id >= %s"
+    with writing(together=True):
+        some, none, every = fetch_together((sql, [2]), (sql, [9]), (sql, [0]))
+    assert (some, none, sorted(every)) == ([(2,)], [], [(0,), (1,), (2,)])
+
+
+def _twice_the_same() -> None:
+    with writing(together=True):
+        sources_insert(source_row("a"))
+        sources_insert(source_row("a"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_of_statements_sent_together_undoes_them_all() -> None:
+    with pytest.raises(IntegrityError):
+        _twice_the_same()
+    assert not Source.objects.exists()
+    with writing(together=True):
+        sources_insert(source_row("b"))
+    assert Source.objects.get().code == "b"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_read_of_a_request_survives_a_connection_that_died() -> None:
+    if not is_postgresql():
+        pytest.skip("a SQLite connection does not die")
+    pid = fetch("SELECT pg_backend_pid()")[0][0]
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    finally:
+        other.close()
+    assert fetch_first("SELECT 1") == [(1,)]
+    assert fetch("SELECT pg_backend_pid()")[0][0] != pid

@@ -8,7 +8,8 @@ from chekhov.fiscal.money import Money
 from chekhov.fiscal.vocabulary import Channel, Means
 from chekhov.people.models import Action, User
 from chekhov.people.services import UserContent, user_save
-from chekhov.receipts.recording import PaymentContent, fact_record
+from chekhov.receipts.contents import PaymentContent
+from chekhov.receipts.recording import fact_record
 from chekhov.sales.content import CustomerContent, InvoiceContent
 from chekhov.sales.services import customer_put, invoice_put
 from tests import factories

@@ -25,8 +25,9 @@ from chekhov.fiscal.vocabulary import (
     TaxSystem,
     VatCode,
 )
+from chekhov.receipts.contents import PaymentContent
 from chekhov.receipts.models import Obligation, Receipt, ReceiptEvent, ReceiptState
-from chekhov.receipts.recording import PaymentContent, Recorded, fact_record, facts_record
+from chekhov.receipts.recording import Recorded, fact_record, facts_record
 from chekhov.registers.models import Register
 from chekhov.registers.services import RegisterContent, register_archive, register_save
 from chekhov.sales.models import Fact, Invoice

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
-from chekhov.config.database import execute, fetch, writing
+from chekhov.config.database import execute, fetch_first, writing
 from chekhov.people.models import Source
 from chekhov.people.services import apikey_digest
 
@@ -28,7 +28,7 @@ class Caller:
 
 def caller_of(key: str) -> Caller | None:
     """Who holds the key; None where it is unknown or revoked. One indexed read, and one write a day."""
-    rows = fetch(_FIND, [apikey_digest(key)])
+    rows = fetch_first(_FIND, [apikey_digest(key)])
     if not rows:
         return None
     key_id, prefix, last_used_on, source_id, code, name = rows[0]

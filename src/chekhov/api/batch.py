@@ -26,7 +26,7 @@ from chekhov.api.writes import (
     topup_content,
 )
 from chekhov.errors import Fault, Invalid, NotFound, Refusal
-from chekhov.receipts.recording import FactContent
+from chekhov.receipts.contents import FactContent
 
 log = structlog.get_logger(__name__)
 MAX_ITEMS = 100

@@ -11,8 +11,8 @@ from chekhov.api.bodies import CustomerBody, InvoiceBody, PaymentBody, TopupBody
 from chekhov.errors import Fault, Invalid, Refusal
 from chekhov.fiscal.money import Money
 from chekhov.fiscal.vocabulary import Channel, Means
+from chekhov.receipts.contents import FactContent, PaymentContent, TopupContent
 from chekhov.receipts.gathering import gathering
-from chekhov.receipts.recording import FactContent, PaymentContent, TopupContent
 from chekhov.sales.content import CustomerContent, InvoiceContent, LineContent, amount, checked_id
 from chekhov.sales.services import customer_put, invoice_put
 

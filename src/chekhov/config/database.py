@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from chekhov.config import turnstile
@@ -28,16 +29,21 @@ def is_postgresql() -> bool:
 
 
 @contextmanager
-def writing() -> Iterator[None]:
+def writing(*, together: bool = False) -> Iterator[None]:
     """A transaction that writes. On SQLite writers stand in one queue (`chekhov.config.turnstile`) instead of polling.
 
-    Nests: an inner block is a savepoint of the outer one.
+    With `together`, PostgreSQL is sent statements without waiting for each: an error shows at the next `fetch` or at
+    the end. Nests: an inner block is a savepoint of the outer one.
     """
-    if is_postgresql():
-        with transaction.atomic():
+    if not is_postgresql():
+        with turnstile.turn(connection.settings_dict["NAME"]), transaction.atomic():
+            yield
+    elif together:
+        connection.ensure_connection()
+        with connection.connection.pipeline(), transaction.atomic():
             yield
     else:
-        with turnstile.turn(connection.settings_dict["NAME"]), transaction.atomic():
+        with transaction.atomic():
             yield
 
 
@@ -155,6 +161,74 @@ def fetch(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         cursor.close()
     return rows
+
+
+def fetch_first(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """`fetch` for the first read of a request: a connection that died since the last one is made anew.
+
+    Saves the question «are you there?» that Django asks a kept connection at the beginning of each request.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.in_atomic_block:
+        return fetch(sql, parameters)
+    database.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        return fetch(sql, parameters)
+    except (OperationalError, InterfaceError):
+        database.close()
+        return fetch(sql, parameters)
+
+
+def fetch_together(*statements: tuple[str, Sequence[Any]]) -> list[list[tuple[Any, ...]]]:
+    """All rows of each SELECT. Within `writing(together=True)` they go to PostgreSQL in one trip."""
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.wrap_database_errors:
+        cursors = [_ran(database, sql, parameters) for sql, parameters in statements]
+        answers = []
+        for cursor in cursors:
+            answers.append(cursor.fetchall())
+            cursor.close()
+    return answers
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """Ids that nobody else will use, ascending, and the database's clock of that moment."""
+
+    ids: dict[str, list[int]]
+    clock_ms: int
+
+
+class Reservation:
+    """Ids for new rows of some tables, before the rows are made: their inserts then need not wait for each other.
+
+    Run `statement` within the transaction, after what orders the rows has been locked, and read its rows. On SQLite
+    the write transaction keeps others out until the rows are in; on PostgreSQL the ids come from the sequences.
+    """
+
+    def __init__(self, tables: Sequence[str], count: int) -> None:
+        self._tables = tables
+        self._count = count
+
+    @property
+    def statement(self) -> tuple[str, list[Any]]:
+        if is_postgresql():
+            ids = ", ".join(f"nextval('{table}_id_seq')" for table in self._tables)
+            return f"SELECT {clock_ms()}, {ids} FROM generate_series(1, %s)", [self._count]
+        ids = ", ".join(f"(SELECT seq FROM sqlite_sequence WHERE name = '{table}')" for table in self._tables)
+        return f"SELECT {clock_ms()}, {ids}", []
+
+    def read(self, rows: Sequence[Sequence[Any]]) -> Reserved:
+        columns = list(zip(*rows, strict=True))[1:]
+        if is_postgresql():
+            ids = {table: [int(value) for value in column] for table, column in zip(self._tables, columns, strict=True)}
+        else:
+            lasts = [int(column[0] or 0) for column in columns]
+            ids = {
+                table: list(range(last + 1, last + self._count + 1))
+                for table, last in zip(self._tables, lasts, strict=True)
+            }
+        return Reserved(ids, int(rows[0][0]))
 
 
 def execute(sql: str, parameters: Sequence[Any] = ()) -> int:

@@ -27,8 +27,9 @@ from chekhov.people.models import Source, User
 from chekhov.people.services import admin_create, source_get
 from chekhov.receipts import writer
 from chekhov.receipts.composing import Choices, receipt_form, registers_for
+from chekhov.receipts.contents import PaymentContent, TopupContent
 from chekhov.receipts.models import Obligation, ReceiptState
-from chekhov.receipts.recording import PaymentContent, Recorded, TopupContent, fact_record
+from chekhov.receipts.recording import Recorded, fact_record
 from chekhov.receipts.states import State
 from chekhov.registers.models import Account
 from chekhov.registers.services import RegisterContent, register_save

@@ -15,8 +15,9 @@ from chekhov.fiscal.money import Money
 from chekhov.fiscal.vocabulary import MEANS_LABELS, Channel, Means
 from chekhov.panel.forms import NumberText, PanelForm
 from chekhov.panel.pages import actor, actor_name, page, staff, told
+from chekhov.receipts.contents import FactContent, PaymentContent, TopupContent
 from chekhov.receipts.models import Obligation
-from chekhov.receipts.recording import FactContent, PaymentContent, TopupContent, fact_record
+from chekhov.receipts.recording import fact_record
 from chekhov.sales.models import Customer, Fact, FactKind, Invoice
 
 _DOUBLE_CLICK = timedelta(minutes=2)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chekhov.config.clock import local_date, now
-from chekhov.config.database import fetch, for_update, instant, writing
+from chekhov.config.clock import local_date
+from chekhov.config.database import Reservation, fetch, for_update, writing
 from chekhov.directory.selectors import tax_systems_on
 from chekhov.errors import Conflict, Invalid, NotFound
 from chekhov.fiscal.document import Cashier, Document
@@ -22,8 +22,9 @@ from chekhov.fiscal.vocabulary import Channel, Means, PaymentMethod, TaxSystem
 from chekhov.people.models import User
 from chekhov.people.services import action_log
 from chekhov.receipts import forming
+from chekhov.receipts.drafts import receipt_uuid
 from chekhov.receipts.models import Incident, Obligation, Receipt
-from chekhov.receipts.recording import SETTLEMENT, receipt_row, receipt_uuid, receipts_write
+from chekhov.receipts.rows import SETTLEMENT, NewReceipt, receipts_write
 from chekhov.receipts.states import State
 from chekhov.registers.models import Register
 from chekhov.sales.content import order_of
@@ -178,7 +179,10 @@ def receipt_form(*, obligation_id: int, choices: Choices, actor: User) -> Receip
         identity = "\x1f".join((fact.source.code, fact.kind, parent, fact.external_id, SETTLEMENT, "0"))
         generation = len(earlier) + 1
         name = actor.actor_name
-        row = receipt_row(
+        reservation = Reservation(["receipts_receipt"], 1)
+        reserved = reservation.read(fetch(*reservation.statement))
+        new = NewReceipt(
+            reserved.ids["receipts_receipt"][0],
             receipt_uuid(identity, generation),
             obligation.pk,
             generation,
@@ -188,11 +192,9 @@ def receipt_form(*, obligation_id: int, choices: Choices, actor: User) -> Receip
             obligation.customer_id,
             obligation.invoice_id,
             forming.notices_json(preview.notices),
-            instant(now()),
-            name,
         )
-        receipt_id = receipts_write([row], actor=name)[obligation.pk]
-        receipt = Receipt.objects.get(pk=receipt_id)
+        receipts_write([new], actor=name, clock_ms=reserved.clock_ms)
+        receipt = Receipt.objects.get(pk=new.id)
         action_log(
             actor=actor,
             kind="receipt_form",

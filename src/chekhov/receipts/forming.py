@@ -160,9 +160,19 @@ _DIRECTORY = (
 
 def directory_read() -> Directory:
     """Sellers, registers and regions as they are now, in one read; made into objects anew only when they differ."""
+    return directory_of(fetch(directory_statement()))
+
+
+def directory_statement() -> str:
+    """The read of the directories, for those who send it together with others."""
     rows, row = ("json_agg", "json_build_array") if is_postgresql() else ("json_group_array", "json_array")
     parts = [f"(SELECT CAST({rows}({row}({columns})) AS text) FROM {tables})" for columns, tables in _DIRECTORY]
-    return _directory(*fetch(f"SELECT {', '.join(parts)}")[0])
+    return f"SELECT {', '.join(parts)}"
+
+
+def directory_of(rows: Sequence[Sequence[str | None]]) -> Directory:
+    """The directories of what `directory_statement` gave."""
+    return _directory(*rows[0])
 
 
 @lru_cache(maxsize=4)

@@ -15,7 +15,8 @@ from django.db import OperationalError
 
 from chekhov.errors import Refusal
 from chekhov.people.models import Source
-from chekhov.receipts.recording import FactContent, Recorded, facts_record
+from chekhov.receipts.contents import FactContent
+from chekhov.receipts.recording import Recorded, facts_record
 
 MOST_CONTENTS = 200  # in one transaction: the lock on SQLite is held no longer than two full batches need
 
