@@ -131,6 +131,17 @@ def _earlier_key(head: writer.Head, verdict: CallbackVerdict) -> str:
     return "old_key_adopted"
 
 
+def rejected_today(account_id: int) -> int:
+    """How many of an account's notifications were rejected in the last 24 hours and kept, to the cap of an hour.
+
+    After a secret was replaced those signed with the former one are among them: they are not believed. Nothing is lost
+    by it, every receipt is asked about anyway.
+    """
+    since = timezone.now() - timedelta(hours=24)
+    kept = Callback.objects.filter(account_id=account_id, received_at__gte=since)
+    return kept.exclude(verdict=Verdict.VERIFIED.value).values("pk")[:KEPT_REJECTED_AN_HOUR].count()
+
+
 def _is_flood(account: Account) -> bool:
     """Whether enough rejected notifications of this account were kept in the last hour."""
     since = timezone.now() - timedelta(hours=1)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from chekhov.config.clock import now
-from chekhov.fiscal.rules import Finding
+from chekhov.fiscal.rules import Finding, Severity
 
 SEND = "send"
 """The person's choice of the ordinary receipt, as it stands in `ReceiptState.late_choice`."""
@@ -34,8 +34,8 @@ def finding(due_at: datetime) -> Finding | None:
         return None
     return Finding(
         "R56",
-        "W",
         "RECEIPT_LATE",
+        Severity.NOTICE,
         "",
         f"Чек опаздывает больше чем на {settings.CHEKHOV_LATE_HOURS} ч: возможно, нужен чек коррекции.",
         "Подтвердите, если бухгалтер решил пробить обычный чек.",
