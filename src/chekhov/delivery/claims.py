@@ -50,6 +50,7 @@ log = structlog.get_logger(__name__)
 
 _SENDS = ("queued",)
 _QUESTIONS = ("unknown", "accepted", "failed", "cancelled")
+_PROBES = 10  # among so many questions the cheapest is chosen for a probe
 _ASKED_BY_NUMBER = " AND provider_ref <> ''"  # the only question that can store nothing, whatever the provider is
 
 
@@ -190,7 +191,8 @@ class Claimer:
         """
         share = (allowed + (lane.turn + 1) % 2) // 2
         sends = self._due_sends(lane, allowed, now_ms)
-        questions = self._due_in(lane, _QUESTIONS, allowed, now_ms, _ASKED_BY_NUMBER if lane.is_stopped else "")
+        asked = allowed if not lane.is_probe else _PROBES
+        questions = self._due_in(lane, _QUESTIONS, asked, now_ms, _ASKED_BY_NUMBER if lane.is_stopped else "")
         if lane.is_probe and questions:  # a question is the cheapest probe: it cannot become an unknown outcome
             return sorted(questions, key=lambda item: not item.head.provider_ref)[:allowed]
         sent = min(len(sends), max(share, allowed - len(questions)))
