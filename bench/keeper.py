@@ -26,7 +26,7 @@ from django.db import connection  # noqa: E402
 
 from chekhov.config.clock import now  # noqa: E402
 from chekhov.config.database import clock_ms, execute, fetch, is_postgresql, writing  # noqa: E402
-from chekhov.delivery.claims import lanes_ensure  # noqa: E402
+from chekhov.delivery.lanes import lanes_ensure  # noqa: E402
 from chekhov.directory.models import (  # noqa: E402
     Organization,
     OrganizationTaxSystem,

@@ -13,7 +13,9 @@ import pytest
 from django.db import connection, connections
 
 from chekhov.delivery import claims, results
-from chekhov.delivery.claims import Claimer, lanes_ensure, leases_expire
+from chekhov.delivery.claims import Claimer
+from chekhov.delivery.lanes import lanes_ensure
+from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.models import Attempt
 from chekhov.delivery.results import Result, results_commit
 from chekhov.drivers.contract import Accepted, TaskRef

@@ -20,6 +20,7 @@ def hurry_all() -> None:
     """Whatever waits for its time is due now, and no lane rests. Leases are left alone."""
     with writing():
         execute("UPDATE delivery_lane SET paused_until_ms = 0 WHERE paused_until_ms > 0")
+        execute("UPDATE delivery_lane SET open_until_ms = 0, probe_until_ms = 0 WHERE breaker <> 'closed'")
         waiting = fetch(
             "SELECT receipt_id, state FROM receipts_receiptstate WHERE due_ms IS NOT NULL ORDER BY receipt_id"
             + for_update(skip_locked=True)

@@ -8,7 +8,8 @@ import pytest
 from django.db import DatabaseError, connection, models, transaction
 
 from chekhov.config import immutability
-from chekhov.delivery.models import Attempt, Callback
+from chekhov.config.clock import now
+from chekhov.delivery.models import Absence, Attempt, Callback
 from chekhov.people.models import Action
 from chekhov.people.services import action_log
 from chekhov.receipts.incidents import FIGURES, incident_open
@@ -27,9 +28,10 @@ COLUMNS = {
     "receipts_receipt": "document",
     "receipts_receiptevent": "mac",
     "receipts_fiscalrecord": "fd",
-    "receipts_receiptstate": "queue",
+    "receipts_receiptstate": "obligation_id",
     "receipts_incident": "text",
     "delivery_attempt": "body",
+    "delivery_absence": "attempt_number",
     "delivery_callback": "verdict",
 }
 
@@ -45,6 +47,9 @@ def _rows() -> None:
     delivering.through_to_fiscalized()
     notify(Receipt.objects.get().account, external_id=str(Receipt.objects.get().uuid))
     incident_open(receipt_id=Receipt.objects.get().pk, code=FIGURES, text="Не тот итог")
+    Absence.objects.create(
+        receipt=Receipt.objects.get(), key_number=1, attempt_number=1, found_by="test", text="нет", found_at=now()
+    )
     action_log(actor=None, kind="test", summary="as it was")
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 
 from chekhov.directory.models import Organization, Region
 from chekhov.fiscal.vocabulary import Channel, Means
-from chekhov.panel import unreceipted
+from chekhov.panel import decisions, unreceipted
 from chekhov.people.models import User
 from chekhov.receipts import writer
 from chekhov.receipts.models import FiscalRecord, Obligation, Receipt
@@ -51,6 +51,7 @@ class Shop:
 def _fresh_badge() -> None:
     """The menu's figure lives for seconds; a test's database does not."""
     unreceipted._badge.cache_clear()
+    decisions._badge.cache_clear()
 
 
 @pytest.fixture(autouse=True)

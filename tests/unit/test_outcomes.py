@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -181,6 +182,23 @@ def test_a_notification_that_came_first_shortens_the_wait() -> None:
     assert decision.change.due_in_ms == 0
 
 
+def assert_longer_by_a_fifth_at_most(waits: list[int | None], schedule: list[int]) -> None:
+    assert all(wait is not None and least <= wait < least * 1.2 for wait, least in zip(waits, schedule, strict=True))
+
+
+def test_a_crowd_that_failed_together_does_not_come_back_together() -> None:
+    def wait(receipt_id: int) -> int | None:
+        known = replace(head(S.SENDING), receipt_id=receipt_id)
+        change = after_submission(known, Unsure("x"), CAPABILITIES, others_absent=True, attempts=4).change
+        assert change is not None
+        return change.due_in_ms
+
+    waits = [wait(receipt_id) for receipt_id in range(1, 101)]
+
+    assert len(set(waits)) > 50
+    assert waits == [wait(receipt_id) for receipt_id in range(1, 101)], "the same receipt waits the same time"
+
+
 def test_repeats_come_further_and_further_apart() -> None:
     waits = []
     for attempts in range(1, 8):
@@ -188,7 +206,7 @@ def test_repeats_come_further_and_further_apart() -> None:
         assert decision.change is not None
         waits.append(decision.change.due_in_ms)
 
-    assert waits == [2000, 5000, 15000, 60000, 60000, 60000, 60000]
+    assert_longer_by_a_fifth_at_most(waits, [2000, 5000, 15000, 60000, 60000, 60000, 60000])
 
 
 POLL_TABLE = [
@@ -290,7 +308,7 @@ def test_questions_back_off() -> None:
         assert touch.polls == polls + 1
         waits.append(touch.due_in_ms)
 
-    assert waits == [5000, 10000, 20000, 30000, 60000, 60000, 60000]
+    assert_longer_by_a_fifth_at_most(waits, [5000, 10000, 20000, 30000, 60000, 60000, 60000])
 
 
 def test_contradicting_figures_wait_for_a_person() -> None:

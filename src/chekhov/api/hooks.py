@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 
+import structlog
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
+from chekhov.api.problems import problem_json, response
 from chekhov.delivery.callbacks import callback_receive
+from chekhov.registers.secrets import SecretUnreadable
 
+log = structlog.get_logger(__name__)
 MAX_BYTES = 64 * 1024
 _WORD = re.compile(r"[\w-]{1,100}", re.ASCII)
 
@@ -31,6 +35,10 @@ def hook(request: HttpRequest, provider: str, token: str) -> HttpResponse:
         return HttpResponse(status=400)
     if len(body) > MAX_BYTES:
         return HttpResponse(status=413)
-    return HttpResponse(
-        status=callback_receive(provider=provider, token=token, headers=dict(request.headers), body=body)
-    )
+    try:
+        status = callback_receive(provider=provider, token=token, headers=dict(request.headers), body=body)
+    except SecretUnreadable:
+        log.error("hook.secret_unreadable", provider=provider)
+        detail = "Secret кассы не расшифровать: уведомление не проверить."
+        return response(problem_json(503, "secret_unreadable", detail, "Проверьте CHEKHOV_ENCRYPTION_KEYS."))
+    return HttpResponse(status=status)

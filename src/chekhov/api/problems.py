@@ -60,6 +60,7 @@ CODES: dict[str, tuple[int, str]] = {
     "means_channel": (422, "Так этим средством не платят: наличные — только counter, перевод — не counter."),
     "means_unavailable": (422, "Средство оплаты пока не принимается."),
     "internal": (500, "Внутренняя ошибка; запрос можно повторить."),
+    "secret_unreadable": (503, "Secret кассы не расшифровать: её уведомление не проверить, его присылают ещё раз."),
     "unavailable": (503, "База данных занята или недоступна; запрос можно повторить."),
 }
 """Every `code` of a whole answer with its status. Codes of single fields are in FIELD_CODES."""

@@ -47,6 +47,7 @@ VARIABLES: dict[str, Variable] = {
     "CHEKHOV_WEB_PROCESSES": Variable("1", "web processes; more than one wants PostgreSQL"),
     "CHEKHOV_WORKER_IN_FLIGHT": Variable("64", "requests that one worker holds open at once"),
     "CHEKHOV_LEASE_SECONDS": Variable("120", "after this long without an outcome a sending is of unknown outcome"),
+    "CHEKHOV_LATE_HOURS": Variable("24", "so long after it was due an unsent receipt waits for a person's choice"),
     "CHEKHOV_CONNECT_TIMEOUT_SECONDS": Variable("5", "time-out of connecting to a provider"),
     "CHEKHOV_READ_TIMEOUT_SECONDS": Variable("30", "time-out of a provider's answer"),
 }

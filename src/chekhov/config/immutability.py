@@ -33,6 +33,9 @@ TABLES = (
     Frozen(
         "receipts_receiptstate",
         may_change=(
+            "account_id",
+            "queue",
+            "late_choice",
             "state",
             "version",
             "head",
@@ -54,6 +57,7 @@ TABLES = (
         may_change=("answered_at", "outcome", "status", "answer", "error_code", "error_text"),
         once="answered_at",
     ),
+    Frozen("delivery_absence"),
     Frozen("delivery_callback"),
 )
 INVOICE_CONTENT = (

@@ -16,6 +16,7 @@ from django.utils import timezone
 from chekhov.config.database import fetch, writing
 from chekhov.delivery.claims import key_of
 from chekhov.delivery.models import Callback, CallbackUrl
+from chekhov.delivery.standby import bring_back
 from chekhov.drivers import registry
 from chekhov.drivers.contract import CallbackVerdict, Verdict
 from chekhov.receipts import writer
@@ -34,7 +35,8 @@ _STATUS = {Verdict.VERIFIED: 200, Verdict.FORGED: 403, Verdict.MALFORMED: 422}
 def callback_receive(*, provider: str, token: str, headers: Mapping[str, str], body: bytes) -> int:
     """Take one notification; the HTTP status to answer.
 
-    200 taken, 403 forged, 404 unknown link, 413 too large, 422 signed but unreadable.
+    200 taken, 403 forged, 404 unknown link, 413 too large, 422 signed but unreadable. Raises SecretUnreadable where the
+    account's secret cannot be decrypted: nothing can be judged, nothing is stored, and the provider comes again.
     """
     account = Account.objects.filter(provider=provider, link_token=token).first()
     if account is None:
@@ -112,8 +114,12 @@ def _earlier_key(head: writer.Head, verdict: CallbackVerdict) -> str:
         text = f"Сервис сообщил, что прежняя задача {verdict.provider_id} пробита."
         incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=text)
         return "incident"
+    lane = fetch(
+        "SELECT account_id, queue FROM delivery_attempt WHERE receipt_id = %s AND key = %s ORDER BY id LIMIT 1",
+        [head.receipt_id, verdict.key],
+    )[0]
     change = writer.Change(
-        head,
+        bring_back(head, *lane),
         State.ACCEPTED,
         "old_key_lives",
         "Прежняя задача, по сообщению сервиса, пробита: перепроверяем её, под новым ключом чек не уходит.",
@@ -123,6 +129,17 @@ def _earlier_key(head: writer.Head, verdict: CallbackVerdict) -> str:
     )
     writer.apply([change], actor="delivery")
     return "old_key_adopted"
+
+
+def rejected_today(account_id: int) -> int:
+    """How many of an account's notifications were rejected in the last 24 hours and kept, to the cap of an hour.
+
+    After a secret was replaced those signed with the former one are among them: they are not believed. Nothing is lost
+    by it, every receipt is asked about anyway.
+    """
+    since = timezone.now() - timedelta(hours=24)
+    kept = Callback.objects.filter(account_id=account_id, received_at__gte=since)
+    return kept.exclude(verdict=Verdict.VERIFIED.value).values("pk")[:KEPT_REJECTED_AN_HOUR].count()
 
 
 def _is_flood(account: Account) -> bool:

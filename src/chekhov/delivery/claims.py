@@ -6,10 +6,10 @@ byte leave. Every time here is the database's clock, so workers on several machi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 from uuid import UUID, uuid5
 
 import structlog
@@ -18,19 +18,27 @@ from django.db import OperationalError, transaction
 
 from chekhov.config.clock import now
 from chekhov.config.database import (
-    clock_ms,
     execute,
     fetch,
     for_update,
     insert_rows,
     instant,
-    placeholders,
+    one_of,
     read_clock_ms,
     uid,
     writing,
 )
+from chekhov.delivery import lateness
+from chekhov.delivery.absence import longest_call
+from chekhov.delivery.breaker import LaneKey
+from chekhov.delivery.lanes import LaneRow, lane_pause, lane_served, lanes_ready, permits, rate_spend
+from chekhov.delivery.models import Attempt
+from chekhov.delivery.places import Places
+from chekhov.delivery.reconcile import Way, way
+from chekhov.delivery.selectors import PERSON_DECIDES
+from chekhov.delivery.standby import diverted_registers
 from chekhov.drivers import registry
-from chekhov.drivers.contract import Connection, Driver
+from chekhov.drivers.contract import Connection, Dedup, Driver
 from chekhov.drivers.errors import CannotEncode
 from chekhov.fiscal.codec import load
 from chekhov.receipts import writer
@@ -40,13 +48,10 @@ from chekhov.registers.secrets import SecretUnreadable, decrypt
 
 log = structlog.get_logger(__name__)
 
-UNLIMITED_IN_FLIGHT = 1000
-LIVE_IN_FLIGHT = 16
-
-
-_AHEAD_MS = 10_000
 _SENDS = ("queued",)
 _QUESTIONS = ("unknown", "accepted", "failed", "cancelled")
+_PROBES = 10  # among so many questions the cheapest is chosen for a probe
+_ASKED_BY_NUMBER = " AND provider_ref <> ''"  # the only question that can store nothing, whatever the provider is
 
 
 class JobKind(StrEnum):
@@ -55,6 +60,12 @@ class JobKind(StrEnum):
     SEND = "send"  # the first time under its key, or again after it provably was not sent
     ASK = "ask"  # an outcome is unknown: the same bytes under the same key
     POLL = "poll"  # what became of an accepted task
+    LOOKUP = "lookup"  # is there anything under our key: stores nothing at the provider
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the call hands the document over: then it is an attempt, written down before."""
+        return self in (JobKind.SEND, JobKind.ASK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +89,23 @@ class Job:
     key: str
     provider_ref: str = ""
     wanted: str = ""  # the person's wish that stood when the question was asked
-    attempt_id: int = 0  # 0 for a poll
+    attempt_id: int = 0  # 0 for a question
     attempt_number: int = 0
     body: bytes = field(default=b"", repr=False)
+    place_ms: int = 0  # since when it had been due: its place in the queue, if it comes back unsent
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A receipt that is due, as a claim reads it."""
+
+    head: writer.Head
+    document: str = field(repr=False)
+    due_ms: int
+    is_late: bool  # a person has to choose before it may be sent
+
+
+_KINDS = {Way.LOOKUP: JobKind.LOOKUP, Way.REPEAT: JobKind.ASK}
 
 
 def key_of(receipt: UUID, key_number: int) -> str:
@@ -88,81 +113,22 @@ def key_of(receipt: UUID, key_number: int) -> str:
     return str(receipt) if key_number == 1 else str(uuid5(receipt, str(key_number)))
 
 
-def lanes_ensure() -> None:
-    """Every account's queue that a record names, or that a receipt waits on, has its lane and its pace.
-
-    A record may have been moved to another queue before any worker saw it: its receipts still go where they were
-    formed for. Called by workers now and then.
-    """
-    bare = fetch(
-        "SELECT u.account_id, u.queue, a.provider FROM (SELECT account_id, queue FROM registers_register UNION "
-        "SELECT account_id, queue FROM receipts_receiptstate WHERE due_ms IS NOT NULL) u "
-        "JOIN registers_account a ON a.id = u.account_id WHERE NOT EXISTS "
-        "(SELECT 1 FROM delivery_lane l WHERE l.account_id = u.account_id AND l.queue = u.queue)"
-    )
-    if not bare:
-        return
-    with writing():
-        for account_id, queue, code in bare:
-            provider = registry.get(code)
-            rate = 0 if provider.is_emulator else provider.driver.capabilities.requests_per_second
-            in_flight = UNLIMITED_IN_FLIGHT if provider.is_emulator else LIVE_IN_FLIGHT
-            execute(
-                "INSERT INTO delivery_pace (account_id, rate_per_second, next_slot_ms) VALUES (%s, %s, 0) "
-                "ON CONFLICT DO NOTHING",
-                [account_id, rate],
-            )
-            execute(
-                "INSERT INTO delivery_lane (account_id, queue, in_flight_max, turn, served_ms, paused_until_ms, "
-                "pause_code, pause_text) VALUES (%s, %s, %s, 0, 0, 0, '', '') ON CONFLICT DO NOTHING",
-                [account_id, queue, in_flight],
-            )
-
-
 def is_work_due() -> bool:
     """A cheap look, without a lock, whether a claim is worth its transaction."""
     now_ms = read_clock_ms()  # as a parameter: an expression of the clock cannot be looked up in an index
-    lanes = fetch("SELECT account_id, queue FROM delivery_lane WHERE paused_until_ms <= %s", [now_ms])
     return any(
         fetch(
             "SELECT 1 FROM receipts_receiptstate WHERE account_id = %s AND queue = %s AND state = %s "
-            "AND due_ms <= %s LIMIT 1",
-            [account_id, queue, state, now_ms],
+            f"AND due_ms <= %s{which} LIMIT 1",
+            [*lane.key, state, now_ms],
         )
-        for account_id, queue in lanes
-        for state in (*_SENDS, *_QUESTIONS)
+        for lane in lanes_ready(now_ms)
+        for state, which in (
+            ((state, _ASKED_BY_NUMBER) for state in _QUESTIONS)
+            if lane.is_stopped
+            else ((state, "") for state in (*_SENDS, *_QUESTIONS))
+        )
     )
-
-
-def leases_expire() -> int:
-    """Sendings whose lease has run out are of unknown outcome: due at once, to be asked for by the same key."""
-    if not fetch(f"SELECT 1 FROM receipts_receiptstate WHERE lease_until_ms < {clock_ms()} LIMIT 1"):
-        return 0
-    with writing():
-        rows = fetch(
-            f"SELECT {writer.HEAD_COLUMNS} FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
-            f"WHERE s.lease_until_ms < {clock_ms()} AND s.state = 'sending' ORDER BY s.receipt_id LIMIT 500"
-            + for_update(of="s", skip_locked=True)
-        )
-        text = "Отправка прервалась: ответа нет, судьба чека неизвестна."
-        changes = [
-            writer.Change(
-                writer.head_of(row),
-                State.UNKNOWN,
-                "lease_expired",
-                text,
-                due_in_ms=0,
-                error_code="lease_expired",
-                error_text=text,
-            )
-            for row in rows
-        ]
-        return len(writer.apply(changes, actor="delivery"))
-
-
-def _plausible(slot_ms: int, now_ms: int) -> int:
-    """A slot that lies far ahead was given by a clock that has been put back since: it holds nobody up."""
-    return slot_ms if slot_ms <= now_ms + _AHEAD_MS else 0
 
 
 class Claimer:
@@ -173,158 +139,145 @@ class Claimer:
         self._channels: dict[tuple[int, int], tuple[str, Channel]] = {}
         self._known_urls: set[tuple[int, str]] = set()
 
-    def claim(self, most: int) -> list[Job]:
+    def claim(self, most: int, held: Mapping[LaneKey, int] | None = None, places: int = 0) -> list[Job]:
         """Up to `most` jobs, each written down before this returns.
 
-        A lane whose claim goes wrong is put aside for a while; it holds back no other.
+        `held` says how many calls of each lane are open at this worker and `places` how many it may have in all: see
+        `Places`. A lane whose claim goes wrong is put aside for a while; it holds back no other.
         """
         jobs: list[Job] = []
         try:
             with writing():
                 now_ms = read_clock_ms()
-                lanes = fetch(
-                    "SELECT account_id, queue, in_flight_max, turn FROM delivery_lane WHERE paused_until_ms <= %s "
-                    f"ORDER BY served_ms, account_id, queue{for_update(skip_locked=True)}",
-                    [now_ms],
-                )
-                for account_id, queue, in_flight_max, turn in lanes:
+                lanes = lanes_ready(now_ms, lock=True)
+                shared = Places(places or most, [lane.key for lane in lanes], held or {})
+                for lane in lanes:
                     if len(jobs) >= most:
                         break
-                    permits = self._permits(account_id, queue, in_flight_max, most - len(jobs), now_ms)
-                    if permits > 0:
-                        jobs += self._serve(account_id, queue, permits, turn, now_ms)
+                    allowed = permits(lane, min(most - len(jobs), shared.left(lane.key)), now_ms)
+                    if allowed > 0:
+                        served = self._serve(lane, allowed, now_ms)
+                        shared.take(lane.key, len(served))
+                        jobs += served
         except BaseException:
             self._known_urls.clear()  # what was remembered may have been rolled back
             raise
         return jobs
 
-    def _serve(self, account_id: int, queue: int, permits: int, turn: int, now_ms: int) -> list[Job]:
+    def _serve(self, lane: LaneRow, allowed: int, now_ms: int) -> list[Job]:
         """The jobs of one lane, in a savepoint of their own."""
         try:
             with transaction.atomic():
-                due = self._due(account_id, queue, permits, turn, now_ms)
-                channel = self._channel(account_id, queue) if due else None
+                due = self._due(lane, allowed, now_ms)
+                channel = self.channel(*lane.key) if due else None
                 if channel is None:
                     return []
                 jobs = self._take(channel, due)
-                self._spend(account_id, len(due), now_ms)
-                execute(
-                    "UPDATE delivery_lane SET turn = turn + 1, served_ms = %s WHERE account_id = %s AND queue = %s",
-                    [now_ms, account_id, queue],
-                )
+                if jobs:
+                    rate_spend(lane.account_id, len(jobs), now_ms)
+                    lane_served(lane, now_ms)
                 return jobs
         except OperationalError:
             raise
         except Exception:
-            log.exception("claim.lane_failed", account=account_id, queue=queue)
-            execute(
-                "UPDATE delivery_lane SET paused_until_ms = %s, pause_code = 'internal', pause_text = %s "
-                "WHERE account_id = %s AND queue = %s",
-                [now_ms + 30_000, "Внутренняя ошибка: подробности в журнале сервера.", account_id, queue],
-            )
+            log.exception("claim.lane_failed", account=lane.account_id, queue=lane.queue)
+            text = "Внутренняя ошибка: подробности в журнале сервера."
+            lane_pause(*lane.key, seconds=30, code="internal", text=text)
             return []
 
-    def _permits(self, account_id: int, queue: int, in_flight_max: int, most: int, now_ms: int) -> int:
-        """How many requests the lane may start now: its in-flight limit and the account's rate, whichever is less."""
-        if in_flight_max < UNLIMITED_IN_FLIGHT:
-            held = fetch(
-                "SELECT COUNT(*) FROM receipts_receiptstate WHERE account_id = %s AND queue = %s AND state = 'sending'",
-                [account_id, queue],
-            )[0][0]
-            most = min(most, in_flight_max - held)
-        pace = fetch(
-            f"SELECT rate_per_second, next_slot_ms FROM delivery_pace WHERE account_id = %s{for_update()}", [account_id]
-        )
-        if not pace or not pace[0][0]:
-            return most
-        rate, next_slot_ms = pace[0]
-        return min(most, int(max(0, (now_ms - max(_plausible(next_slot_ms, now_ms), now_ms - 1000)) * rate // 1000)))
-
-    def _spend(self, account_id: int, count: int, now_ms: int) -> None:
-        floor = now_ms - 1000
-        execute(
-            "UPDATE delivery_pace SET next_slot_ms = (CASE WHEN next_slot_ms BETWEEN %s AND %s THEN next_slot_ms "
-            "ELSE %s END) + %s * 1000 / rate_per_second WHERE account_id = %s AND rate_per_second > 0",
-            [floor, now_ms + _AHEAD_MS, floor, count, account_id],
-        )
-
-    def _due(self, account_id: int, queue: int, permits: int, turn: int, now_ms: int) -> list[tuple[Any, ...]]:
+    def _due(self, lane: LaneRow, allowed: int, now_ms: int) -> list[Due]:
         """What is due on a lane. Sending and asking each have half of the permits, the odd one in turns, and what one
         leaves over the other takes: neither a backlog nor a crowd of open questions starves the other.
         """
-        share = (permits + (turn + 1) % 2) // 2
-        sends = self._due_in(account_id, queue, _SENDS, permits, now_ms)
-        questions = self._due_in(account_id, queue, _QUESTIONS, permits, now_ms)
-        sent = min(len(sends), max(share, permits - len(questions)))
-        return [*questions[: permits - sent], *sends[:sent]]
+        share = (allowed + (lane.turn + 1) % 2) // 2
+        sends = self._due_sends(lane, allowed, now_ms)
+        asked = allowed if not lane.is_probe else _PROBES
+        questions = self._due_in(lane, _QUESTIONS, asked, now_ms, _ASKED_BY_NUMBER if lane.is_stopped else "")
+        if lane.is_probe and questions:  # a question is the cheapest probe: it cannot become an unknown outcome
+            return sorted(questions, key=lambda item: not item.head.provider_ref)[:allowed]
+        sent = min(len(sends), max(share, allowed - len(questions)))
+        return [*questions[: allowed - sent], *sends[:sent]]
 
-    @staticmethod
-    def _due_in(account_id: int, queue: int, states: tuple[str, ...], limit: int, now_ms: int) -> list[tuple[Any, ...]]:
-        """Receipts of a lane in these states that are due, the longest due first."""
+    def _due_sends(self, lane: LaneRow, limit: int, now_ms: int) -> list[Due]:
+        """Queued receipts of a lane in the order of their time. What is late stops here for a person's choice."""
+        if lane.is_stopped:
+            return []
         follows = (
             " AND (r.after_id IS NULL OR EXISTS (SELECT 1 FROM receipts_receiptstate b "
             "WHERE b.receipt_id = r.after_id AND b.state = 'fiscalized'))"
-            if states == _SENDS
-            else ""
         )
-        rows: list[tuple[Any, ...]] = []
-        for state in states:
-            rows += fetch(
-                f"SELECT {writer.HEAD_COLUMNS}, r.document, s.due_ms FROM receipts_receiptstate s "
-                "JOIN receipts_receipt r ON r.id = s.receipt_id "
-                f"WHERE s.account_id = %s AND s.queue = %s AND s.state = %s AND s.due_ms <= %s{follows} "
-                f"ORDER BY s.due_ms LIMIT %s{for_update(of='s', skip_locked=True)}",
-                [account_id, queue, state, now_ms, limit],
-            )
-        if len(states) > 1:
-            rows.sort(key=lambda row: row[12])
-        return rows[:limit]
+        if lane.is_diverted:
+            follows += _not_in("r.register_id", diverted_registers(lane.account_id, lane.queue))
+        due = self._due_in(lane, _SENDS, limit, now_ms, follows)
+        if not any(item.is_late for item in due):
+            return due
+        crowd = self._due_in(lane, _SENDS, lateness.HOLD_AT_ONCE, now_ms, follows)
+        lateness.hold([item.head for item in crowd if item.is_late])
+        return [item for item in crowd if not item.is_late][:limit]
 
-    def _take(self, channel: Channel, due: Sequence[tuple[Any, ...]]) -> list[Job]:
-        heads = {row[0]: (writer.head_of(row), row[11]) for row in due}
-        polls = [head for head, _ in heads.values() if head.state is not State.QUEUED and head.provider_ref]
-        sends = [
-            head
-            for head, _ in heads.values()
-            if head.state is State.QUEUED or (not head.provider_ref and head.state is not State.CANCELLED)
-        ]
-        jobs = [
-            Job(
-                JobKind.POLL,
-                head.receipt_id,
-                channel,
-                key_of(head.uuid, head.key_number),
-                head.provider_ref,
-                head.wanted,
-            )
-            for head in polls
-        ]
-        lease_ms = settings.CHEKHOV_LEASE_SECONDS * 1000
-        writer.touch(
-            [
-                writer.Touch(head.receipt_id, head.version, lease_ms, head.polls, head.provider_ref)
-                for head, _ in heads.values()
-                if head.state is not State.QUEUED
+    @staticmethod
+    def _due_in(lane: LaneRow, states: tuple[str, ...], limit: int, now_ms: int, which: str) -> list[Due]:
+        """Receipts of a lane in these states that are due, the longest due first."""
+        found: list[Due] = []
+        border = lateness.cutoff_parameter()
+        for state in states:
+            found += [
+                Due(writer.head_of(row), row[11], row[12], bool(row[13]))
+                for row in fetch(
+                    f"SELECT {writer.HEAD_COLUMNS}, r.document, s.due_ms, o.due_at < %s AND s.late_choice <> 'send' "
+                    "FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
+                    "JOIN receipts_obligation o ON o.id = s.obligation_id "
+                    f"WHERE s.account_id = %s AND s.queue = %s AND s.state = %s AND s.due_ms <= %s{which} "
+                    f"ORDER BY s.due_ms LIMIT %s{for_update(of='s', skip_locked=True)}",
+                    [border, *lane.key, state, now_ms, limit],
+                )
             ]
-        )
+        if len(states) > 1:
+            found.sort(key=lambda item: item.due_ms)
+        return found[:limit]
+
+    def _take(self, channel: Channel, due: Sequence[Due]) -> list[Job]:
+        sends: list[Due] = []
+        jobs: list[Job] = []
+        touches: list[writer.Touch] = []
+        lease_ms = settings.CHEKHOV_LEASE_SECONDS * 1000
+        for item in due:
+            head = item.head
+            if head.state is State.QUEUED:
+                sends.append(item)
+                continue
+            kind: JobKind | None = JobKind.POLL
+            if not head.provider_ref:
+                kind = _KINDS.get(self._way(channel, head)) if head.state is not State.CANCELLED else None
+            if kind is None:
+                touches.append(_not_by_itself(head))
+                continue
+            touches.append(writer.Touch(head.receipt_id, head.version, lease_ms, head.polls, head.provider_ref))
+            if kind is JobKind.ASK:
+                sends.append(item)
+                continue
+            key = key_of(head.uuid, head.key_number)
+            jobs.append(Job(kind, head.receipt_id, channel, key, head.provider_ref, head.wanted))
+        writer.touch(touches)
         if not sends:
             return jobs
-        earlier = self._earlier([head.receipt_id for head in sends])
-        taken: list[tuple[writer.Head, bytes, int, bool]] = []
-        for head in sends:
+        earlier = self._earlier([item.head.receipt_id for item in sends])
+        taken: list[tuple[Due, bytes, int, bool]] = []
+        for item in sends:
+            head = item.head
             number, bodies = earlier.get(head.receipt_id, (0, {}))
             body = bodies.get(head.key_number)
             is_first = body is None
             if body is None:
-                body = self._encoded(channel, head, heads[head.receipt_id][1])
+                body = self._encoded(channel, head, item.document)
             if body is not None:
-                taken.append((head, body, number + 1, is_first))
+                taken.append((item, body, number + 1, is_first))
         stamp = instant(now())
         writer.apply(
             [
-                writer.Change(head, State.SENDING, "claimed", lease_owner=self.owner, lease_ms=lease_ms)
-                for head, _, _, _ in taken
-                if head.state is State.QUEUED
+                writer.Change(item.head, State.SENDING, "claimed", lease_owner=self.owner, lease_ms=lease_ms)
+                for item, _, _, _ in taken
+                if item.head.state is State.QUEUED
             ],
             actor=f"worker:{self.owner}",
         )
@@ -351,7 +304,9 @@ class Claimer:
                     "",
                     "",
                 )
-                for head, body, number, is_first in taken
+                for head, body, number, is_first in (
+                    (item.head, body, number, is_first) for item, body, number, is_first in taken
+                )
             ],
             returning=("id", "receipt_id"),
         )
@@ -359,36 +314,52 @@ class Claimer:
         self._remember_url(channel)
         return jobs + [
             Job(
-                JobKind.SEND if head.state is State.QUEUED else JobKind.ASK,
-                head.receipt_id,
+                JobKind.SEND if item.head.state is State.QUEUED else JobKind.ASK,
+                item.head.receipt_id,
                 channel,
-                key_of(head.uuid, head.key_number),
-                head.provider_ref,
-                head.wanted,
-                ids[head.receipt_id],
+                key_of(item.head.uuid, item.head.key_number),
+                item.head.provider_ref,
+                item.head.wanted,
+                ids[item.head.receipt_id],
                 number,
                 body,
+                item.due_ms,
             )
-            for head, body, number, _ in taken
+            for item, body, number, _ in taken
         ]
+
+    @staticmethod
+    def _way(channel: Channel, head: writer.Head) -> Way:
+        """How to find out about a receipt whose task has no number. The age of the first sending is read only where
+        the provider's protection against repeats does not last for ever.
+        """
+        capabilities, age = channel.driver.capabilities, timedelta()
+        if capabilities.dedup is Dedup.WINDOW:
+            first = (
+                Attempt.objects.filter(receipt_id=head.receipt_id, key_number=head.key_number)
+                .order_by("number")
+                .values_list("sent_at", flat=True)
+                .first()
+            )
+            age = now() - first if first is not None else timedelta()
+        return way(capabilities, polls=head.polls, age=age, longest_call=longest_call())
 
     @staticmethod
     def _earlier(receipt_ids: Sequence[int]) -> dict[int, tuple[int, dict[int, bytes]]]:
         """The number of attempts so far and the bytes under each key: a repeat sends the same ones."""
         found: dict[int, tuple[int, dict[int, bytes]]] = {}
-        ids = placeholders(len(receipt_ids))
+        these, parameters = one_of("receipt_id", receipt_ids)
         for receipt_id, number in fetch(
-            f"SELECT receipt_id, MAX(number) FROM delivery_attempt WHERE receipt_id IN {ids} GROUP BY receipt_id",
-            list(receipt_ids),
+            f"SELECT receipt_id, MAX(number) FROM delivery_attempt WHERE {these} GROUP BY receipt_id", parameters
         ):
             found[receipt_id] = (number, {})
         if not found:
             return found
         for receipt_id, key_number, body in fetch(
             "SELECT a.receipt_id, a.key_number, a.body FROM delivery_attempt a JOIN (SELECT receipt_id, MIN(number) AS "
-            f"first FROM delivery_attempt WHERE receipt_id IN {ids} GROUP BY receipt_id, key_number) f "
+            f"first FROM delivery_attempt WHERE {these} GROUP BY receipt_id, key_number) f "
             "ON f.receipt_id = a.receipt_id AND f.first = a.number",
-            list(receipt_ids),
+            parameters,
         ):
             found[receipt_id][1][key_number] = bytes(body)
         return found
@@ -434,7 +405,7 @@ class Claimer:
             )
         return None
 
-    def _channel(self, account_id: int, queue: int) -> Channel | None:
+    def channel(self, account_id: int, queue: int) -> Channel | None:
         rows = fetch(
             "SELECT provider, service_url, shop_id, secret_encrypted, link_token FROM registers_account WHERE id = %s",
             [account_id],
@@ -447,11 +418,8 @@ class Claimer:
         try:
             secret = decrypt(secret_encrypted)
         except SecretUnreadable:
-            execute(
-                f"UPDATE delivery_lane SET paused_until_ms = {clock_ms()} + 60000, pause_code = 'secret_unreadable', "
-                "pause_text = %s WHERE account_id = %s",
-                ["Secret кассы не расшифровать: проверьте CHEKHOV_ENCRYPTION_KEYS.", account_id],
-            )
+            text = "Secret кассы не расшифровать: проверьте CHEKHOV_ENCRYPTION_KEYS."
+            lane_pause(account_id, None, seconds=60, code="secret_unreadable", text=text)
             return None
         channel = Channel(
             account_id,
@@ -471,6 +439,20 @@ class Claimer:
                 "INSERT INTO delivery_callbackurl (account_id, url) VALUES (%s, %s) ON CONFLICT DO NOTHING", list(mark)
             )
             self._known_urls.add(mark)
+
+
+def _not_by_itself(head: writer.Head) -> writer.Touch:
+    """Neither a question nor a safe repeat is possible: nothing is done by itself any more."""
+    text = {
+        State.UNKNOWN: "Ответ потерян, а сервис не умеет искать чек по нашему ключу: нужно решение человека.",
+        State.ACCEPTED: "Сервис принял чек, но не назвал номер задачи: впишите его из кабинета сервиса.",
+    }.get(head.state, "")
+    code = {State.UNKNOWN: PERSON_DECIDES, State.ACCEPTED: "task_unknown"}.get(head.state, "")
+    return writer.Touch(head.receipt_id, head.version, None, head.polls, error_code=code, error_text=text)
+
+
+def _not_in(column: str, ids: Sequence[int]) -> str:
+    return f" AND {column} NOT IN ({', '.join(str(int(item)) for item in ids)})" if ids else ""
 
 
 _ATTEMPT_COLUMNS = [

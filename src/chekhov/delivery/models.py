@@ -10,20 +10,56 @@ from chekhov.receipts.models import Receipt
 from chekhov.registers.models import Account
 
 
+class Breaker(models.TextChoices):
+    """The circuit breaker of a lane."""
+
+    CLOSED = "closed", "работает"
+    OPEN = "open", "ждёт восстановления связи"
+    HALF_OPEN = "half_open", "пробует связь"
+
+
 class Lane(models.Model):
-    """An account's queue, that is, one physical register as the worker sees it: its limits and its pauses."""
+    """An account's queue, that is, one physical register as the worker sees it: its limits and what holds it up.
+
+    Everything that workers on several machines must agree on about a queue stands here. Columns in `_ms` are by the
+    database's clock, 0 where there is nothing.
+    """
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="lanes")
     queue = models.PositiveIntegerField()
     in_flight_max = models.PositiveIntegerField("одновременно, не больше")
     turn = models.PositiveBigIntegerField(default=0)  # claims so far: sending and asking take turns
     served_ms = models.BigIntegerField(default=0)  # the lane that waited longest goes first
+    # the service asked for a rest, or the connection must be mended: chekhov.delivery.outcomes.Pause
     paused_until_ms = models.BigIntegerField(default=0)
+    pause_since_ms = models.BigIntegerField(db_default=0)  # the first of the pauses without a success between them
     pause_code = models.CharField(max_length=40, blank=True)
     pause_text = models.CharField(max_length=300, blank=True)
+    # the circuit breaker: chekhov.delivery.breaker
+    breaker = models.CharField(max_length=10, choices=Breaker.choices, db_default=Breaker.CLOSED.value)
+    failures = models.PositiveIntegerField(db_default=0)  # in a row
+    window_total = models.PositiveIntegerField(db_default=0)  # answers since the first failure of the window
+    window_failed = models.PositiveIntegerField(db_default=0)
+    openings = models.PositiveIntegerField(db_default=0)  # without a success between them: each is longer
+    open_until_ms = models.BigIntegerField(db_default=0)
+    probe_until_ms = models.BigIntegerField(db_default=0)  # the single probe is under way, at most until then
+    broken_since_ms = models.BigIntegerField(db_default=0)
+    breaker_text = models.CharField(max_length=300, blank=True, db_default="")
+    # a person's stop: chekhov.delivery.limits
+    stopped_ms = models.BigIntegerField(db_default=0)
+    stopped_by = models.CharField(max_length=100, blank=True, db_default="")
+    stopped_why = models.CharField(max_length=300, blank=True, db_default="")
+    stops_polls = models.BooleanField(db_default=False)
+    # the stand-by register: chekhov.delivery.standby
+    checked_ms = models.BigIntegerField(db_default=0)
+    passive_since_ms = models.BigIntegerField(db_default=0)
+    diverted = models.BooleanField(db_default=False)  # new receipts go to the stand-by register
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["account", "queue"], name="lane_once_for_a_queue")]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "queue"], name="lane_once_for_a_queue"),
+            models.CheckConstraint(condition=models.Q(breaker__in=Breaker.values), name="lane_breaker_is_known"),
+        ]
 
 
 class Pace(models.Model):
@@ -71,6 +107,24 @@ class Attempt(models.Model):
         verbose_name = "попытка"
         verbose_name_plural = "попытки"
         constraints = [models.UniqueConstraint(fields=["receipt", "number"], name="attempt_once_in_a_receipt")]
+
+
+class Absence(models.Model):
+    """Proof that the sendings of a receipt under one key, up to a number, stored nothing at the provider.
+
+    The provider said so when it was asked by our key, or a person who has looked. Append-only.
+    """
+
+    receipt = models.ForeignKey(Receipt, models.PROTECT, related_name="absences")
+    key_number = models.PositiveSmallIntegerField()
+    attempt_number = models.PositiveIntegerField()  # the last sending that it speaks of
+    found_by = models.CharField(max_length=100)
+    text = models.CharField(max_length=500)
+    found_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "доказательство отсутствия"
+        verbose_name_plural = "доказательства отсутствия"
 
 
 class Callback(models.Model):

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from zlib import crc32
 
+from chekhov.delivery.reconcile import LOOKUPS_LEAST
+from chekhov.delivery.selectors import PERSON_DECIDES
 from chekhov.drivers.contract import (
     Accepted,
     Capabilities,
     Done,
     ErrorKind,
     Failed,
+    LookupOutcome,
     NotFound,
     Pending,
     PollOutcome,
@@ -49,6 +53,7 @@ OUTCOME_LABELS = {
     Outcome.UNSURE: "неизвестно",
 }
 _ASK_AGAIN_POLLS = 5  # after so many answers about something else the task's number is doubted
+LONGEST_WAIT_SECONDS = 3600
 PROVES_ABSENCE = frozenset({Outcome.REFUSED, Outcome.NOT_SENT})
 
 
@@ -69,6 +74,7 @@ class Decision:
     touch: Touch | None = None
     result: FiscalResult | None = None
     pause: Pause | None = None
+    proves_absence: str = ""  # why every sending under the current key is known to have stored nothing
 
 
 def stored_outcome(outcome: SubmitOutcome) -> tuple[Outcome, ProviderError | None, str]:
@@ -92,13 +98,16 @@ def after_submission(
     others_absent: bool,
     attempts: int,
     has_callback: bool = False,
+    place_in_ms: int | None = None,
 ) -> Decision:
     """What the answer to a POST does.
 
     `others_absent` says that every other attempt under the current key provably stored nothing; an earlier key was
     given up only after the provider, asked once more, said that its task failed. `attempts` counts those of this key.
+    `place_in_ms` is since when the receipt has been due (negative): what did not leave keeps its place in the order of
+    time, the breaker of its lane does the waiting.
     """
-    wait_ms = retry_wait_seconds(capabilities, attempts) * 1000
+    wait_ms = _jittered(retry_wait_seconds(capabilities, attempts) * 1000, head.receipt_id, attempts)
     if head.state not in (State.SENDING, State.UNKNOWN):
         return _late(head, outcome, capabilities)
     if isinstance(outcome, Accepted):
@@ -127,7 +136,7 @@ def after_submission(
             State.QUEUED,
             "not_sent",
             outcome.reason,
-            due_in_ms=wait_ms,
+            due_in_ms=wait_ms if place_in_ms is None else min(place_in_ms, 0),
             error_code="not_sent",
             error_text=outcome.reason,
         )
@@ -141,10 +150,7 @@ def after_submission(
     if head.state is State.SENDING:
         change = Change(head, State.UNKNOWN, "unsure", text, due_in_ms=wait_ms, error_code=code, error_text=text)
         return Decision(change, pause=pause)
-    touch = Touch(
-        head.receipt_id, head.version, wait_ms, head.polls, head.provider_ref, error_code=code, error_text=text
-    )
-    return Decision(touch=touch, pause=pause)
+    return Decision(touch=_look(head, wait_ms, code=code, text=text), pause=pause)
 
 
 def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities, *, wanted: str = "") -> Decision:
@@ -156,7 +162,7 @@ def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities, *, 
     if head.state not in (State.ACCEPTED, State.UNKNOWN, State.FAILED, State.CANCELLED):
         return Decision()
     polls = head.polls + 1
-    wait_ms = poll_wait_seconds(capabilities, polls) * 1000
+    wait_ms = _jittered(poll_wait_seconds(capabilities, polls) * 1000, head.receipt_id, polls)
     if isinstance(outcome, Done):
         return Decision(Change(head, State.FISCALIZED, "done"), result=outcome.result)
     if head.state is State.CANCELLED:  # asked because of a notification, and no receipt there after all
@@ -167,22 +173,69 @@ def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities, *, 
         if head.state is State.UNKNOWN:
             return Decision(Change(head, State.ACCEPTED, "found", due_in_ms=wait_ms))
         seconds = outcome.next_poll_seconds
-        due = seconds * 1000 if seconds is not None else wait_ms
+        due = min(seconds, LONGEST_WAIT_SECONDS) * 1000 if seconds is not None else wait_ms
         return Decision(touch=Touch(head.receipt_id, head.version, due, polls, head.provider_ref))
     text = "Сервис не знает такой задачи." if isinstance(outcome, NotFound) else outcome.reason
     error = outcome.error if isinstance(outcome, Unsure) else None
     is_throttled = error is not None and error.status == 429
     is_foreign = isinstance(outcome, Unsure) and error is None and polls % _ASK_AGAIN_POLLS == 0
-    touch = Touch(
-        head.receipt_id,
-        head.version,
-        wait_ms,
-        polls,
-        "" if is_foreign else head.provider_ref,  # the number may be wrong: ask for it by our key
-        error_code=error.code if error else "unreadable",
-        error_text=text,
-    )
+    ref = "" if is_foreign else head.provider_ref  # the number may be wrong: ask for it by our key
+    touch = _look(head, wait_ms, polls=polls, ref=ref, code=error.code if error else "unreadable", text=text)
     return Decision(touch=touch, pause=_pause(error) if is_throttled else None)
+
+
+def after_lookup(
+    head: Head, outcome: LookupOutcome, capabilities: Capabilities, *, is_settled: bool, repeat_is_safe: bool
+) -> Decision:
+    """What the answer to a question by our own key does to a receipt whose task has no number yet.
+
+    `is_settled` says that no call of it can be under way any more: only then does a definite «there is none» prove that
+    every sending under the key stored nothing. `repeat_is_safe`: the provider knows a repeat of a key for one.
+    """
+    if head.state not in (State.UNKNOWN, State.ACCEPTED):
+        return Decision()
+    polls = head.polls + 1
+    wait_ms = _jittered(retry_wait_seconds(capabilities, polls) * 1000, head.receipt_id, polls)
+    if isinstance(outcome, Done):
+        change = Change(head, State.FISCALIZED, "done", provider_ref=outcome.ref.provider_id or None)
+        return Decision(change, result=outcome.result)
+    if isinstance(outcome, Accepted):
+        return _found(head, outcome, capabilities, polls, wait_ms)
+    if isinstance(outcome, Failed):
+        ref, error = outcome.ref.provider_id or None, outcome.error
+        change = Change(
+            head,
+            State.FAILED,
+            "device_error",
+            error.text,
+            provider_ref=ref,
+            error_code=error.code,
+            error_text=error.text,
+        )
+        return Decision(change)
+    if isinstance(outcome, NotFound):
+        if head.state is State.UNKNOWN and outcome.definite and is_settled:
+            text = "Сервис ответил, что под нашим ключом чека нет: он уходит снова под тем же ключом."
+            return Decision(Change(head, State.QUEUED, "absent", text, due_in_ms=0), proves_absence=text)
+        if head.state is State.UNKNOWN and not outcome.definite and not repeat_is_safe and polls >= LOOKUPS_LEAST:
+            text = "Сервис не находит чек по нашему ключу, но и не ручается, что его нет: нужно решение человека."
+            return Decision(touch=_look(head, None, polls=polls, code=PERSON_DECIDES, text=text))
+        text = "Сервис пока не находит чек по нашему ключу."
+        return Decision(touch=_look(head, wait_ms, polls=polls, code="not_found", text=text))
+    doubt = outcome.error if isinstance(outcome, Unsure) else None
+    touch = _look(head, wait_ms, polls=polls, code=doubt.code if doubt else "no_answer", text=outcome.reason)
+    return Decision(touch=touch, pause=_pause(doubt) if doubt is not None and doubt.status == 429 else None)
+
+
+def _found(head: Head, outcome: Accepted, capabilities: Capabilities, polls: int, wait_ms: int) -> Decision:
+    """The provider has the task under our key."""
+    if head.state is State.UNKNOWN:
+        first_ms = capabilities.poll_schedule_seconds[0] * 1000
+        ref = outcome.ref.provider_id or None
+        return Decision(Change(head, State.ACCEPTED, "found", due_in_ms=first_ms, provider_ref=ref))
+    if outcome.ref.provider_id:
+        return Decision(touch=Touch(head.receipt_id, head.version, 0, 0, outcome.ref.provider_id))
+    return Decision(touch=_look(head, wait_ms, polls=polls, code="task_unknown", text=" ".join(outcome.warnings)))
 
 
 def printed_under_earlier_key(head: Head, outcome: Done, key_number: int) -> Decision:
@@ -200,11 +253,7 @@ def printed_under_earlier_key(head: Head, outcome: Done, key_number: int) -> Dec
 
 def contradicted(head: Head, code: str, text: str) -> Decision:
     """The provider says «done», but its figures cannot be those of this receipt: a person has to look."""
-    return Decision(
-        touch=Touch(
-            head.receipt_id, head.version, None, head.polls, head.provider_ref, error_code=code, error_text=text
-        )
-    )
+    return Decision(touch=_look(head, None, code=code, text=text))
 
 
 def _absent_refused(head: Head, error: ProviderError, wait_ms: int) -> Decision:
@@ -228,11 +277,7 @@ def _failed(head: Head, error: ProviderError, wanted: str) -> Decision:
         change = Change(head, State.FAILED, "device_error", error.text, error_code=error.code, error_text=error.text)
         return Decision(change)
     if head.wanted and head.wanted != wanted:  # wished after the question: ask once more
-        return Decision(
-            touch=Touch(
-                head.receipt_id, head.version, 0, 0, head.provider_ref, error_code=error.code, error_text=error.text
-            )
-        )
+        return Decision(touch=_look(head, 0, polls=0, code=error.code, text=error.text))
     if head.wanted == "retry":
         text = f"Повтор под новым ключом; прежняя задача перепроверена. Попросил {head.wanted_by}."
         return Decision(
@@ -241,11 +286,7 @@ def _failed(head: Head, error: ProviderError, wanted: str) -> Decision:
     if head.wanted == "cancel":
         text = f"Прежняя задача перепроверена, чека нет. Попросил {head.wanted_by}."
         return Decision(Change(head, State.CANCELLED, "cancelled_by_person", text))
-    return Decision(
-        touch=Touch(
-            head.receipt_id, head.version, None, 0, head.provider_ref, error_code=error.code, error_text=error.text
-        )
-    )
+    return Decision(touch=_look(head, None, polls=0, code=error.code, text=error.text))
 
 
 def earlier_key(head: Head, outcome: SubmitOutcome, key_number: int) -> Decision:
@@ -280,17 +321,31 @@ def _late(head: Head, outcome: SubmitOutcome, capabilities: Capabilities) -> Dec
     if head.state is State.ACCEPTED and not head.provider_ref:
         # asked again for the number of a task that the provider has: not told this time either
         wait_ms = max(60, poll_wait_seconds(capabilities, head.polls + 1)) * 1000
-        return Decision(
-            touch=Touch(
-                head.receipt_id,
-                head.version,
-                wait_ms,
-                head.polls + 1,
-                error_code="task_unknown",
-                error_text="Сервис принял чек, но не назвал номер задачи: сверьте её в кабинете сервиса.",
-            )
-        )
+        text = "Сервис принял чек, но не назвал номер задачи: сверьте её в кабинете сервиса."
+        return Decision(touch=_look(head, wait_ms, polls=head.polls + 1, code="task_unknown", text=text))
     return Decision()
+
+
+def _look(
+    head: Head, due_in_ms: int | None, *, code: str, text: str, polls: int | None = None, ref: str | None = None
+) -> Touch:
+    """A later look (None: never by itself), with what went wrong. Questions and number stay unless given."""
+    return Touch(
+        head.receipt_id,
+        head.version,
+        due_in_ms,
+        head.polls if polls is None else polls,
+        head.provider_ref if ref is None else ref,
+        error_code=code,
+        error_text=text,
+    )
+
+
+def _jittered(wait_ms: int, receipt_id: int, count: int) -> int:
+    """A wait made up to a fifth longer, by the receipt and the count: a crowd that failed together does not come back
+    together, and the same receipt waits the same time wherever it is looked at.
+    """
+    return wait_ms + wait_ms * (crc32(f"{receipt_id}:{count}".encode()) % 200) // 1000
 
 
 def _pause(error: ProviderError | None) -> Pause | None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import OperationalError
 
 from chekhov.config.clock import now
-from chekhov.config.database import clock_ms, execute, fetch, insert_rows, instant, one_of, rows_as, writing
+from chekhov.config.database import execute, fetch, insert_rows, instant, one_of, read_clock_ms, rows_as, writing
+from chekhov.delivery.absence import absence_write, longest_call, proven_to
+from chekhov.delivery.breaker import hear, heard
 from chekhov.delivery.claims import Job, JobKind, key_of
+from chekhov.delivery.lanes import lane_pause
 from chekhov.delivery.outcomes import (
     PROVES_ABSENCE,
     Decision,
     Pause,
+    after_lookup,
     after_poll,
     after_submission,
     contradicted,
@@ -21,7 +27,9 @@ from chekhov.delivery.outcomes import (
     printed_under_earlier_key,
     stored_outcome,
 )
-from chekhov.drivers.contract import Done, PollOutcome, SubmitOutcome
+from chekhov.delivery.reconcile import is_repeat_safe
+from chekhov.delivery.standby import bring_back
+from chekhov.drivers.contract import Accepted, Done, LookupOutcome, PollOutcome, Refused, SubmitOutcome, Unsent
 from chekhov.fiscal.codec import load
 from chekhov.fiscal.document import FiscalResult
 from chekhov.fiscal.rules import check_result
@@ -35,9 +43,10 @@ class Result:
     """A job and how it ended. `status` is the HTTP status and `answer` the body, where there was an answer."""
 
     job: Job
-    outcome: SubmitOutcome | PollOutcome
+    outcome: SubmitOutcome | PollOutcome | LookupOutcome
     status: int | None = None
     answer: str = ""
+    is_html: bool = False  # a page instead of an answer: something stands in front of the service
 
 
 _ANSWER_COLUMNS = {
@@ -94,10 +103,11 @@ def results_commit(results: Sequence[Result], owner: str) -> set[int]:
 def _commit(results: Sequence[Result], owner: str) -> set[int]:
     actor = f"worker:{owner}"
     with writing():
-        _answers_write([item for item in results if item.job.kind is not JobKind.POLL])
+        _answers_write([item for item in results if item.job.kind.is_sending])
         ids = sorted({item.job.receipt_id for item in results})
         heads = writer.heads(ids, lock=True)
         attempts = _attempts(ids)
+        now_ms = read_clock_ms() if any(isinstance(item.outcome, Unsent) for item in results) else 0
         woken = _woken(ids)
         decisions: dict[int, Decision] = {}
         # what has printed is heard first: no other answer of the group may send the same fact on its way again
@@ -105,7 +115,7 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
             head = heads.get(item.job.receipt_id)
             if head is None or item.job.receipt_id in decisions:
                 continue
-            decision = _decide(item, head, owner, attempts.get(head.receipt_id, []), head.receipt_id in woken)
+            decision = _decide(item, head, owner, attempts.get(head.receipt_id, []), head.receipt_id in woken, now_ms)
             if decision is not None:
                 decisions[head.receipt_id] = decision
         _contradictions(decisions, heads)
@@ -113,6 +123,16 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         moved = writer.apply([item.change for item in decisions.values() if item.change is not None], actor=actor)
         writer.touch([item.touch for item in decisions.values() if item.touch is not None])
         _fiscal_write({key: item.result for key, item in decisions.items() if item.result is not None and key in moved})
+        _absences_write(decisions, heads, attempts, moved, actor)
+        hear(
+            [
+                (
+                    (item.job.channel.account_id, item.job.channel.queue),
+                    heard(item.outcome, item.status, is_html=item.is_html),
+                )
+                for item in results
+            ]
+        )
         for item in results:
             found = decisions.get(item.job.receipt_id)
             if found is not None and found.pause is not None:
@@ -121,19 +141,32 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
 
 
 def _decide(
-    item: Result, head: writer.Head, owner: str, attempts: Sequence[tuple[int, int, str]], woken: bool
+    item: Result,
+    head: writer.Head,
+    owner: str,
+    attempts: Sequence[tuple[int, int, str]],
+    woken: bool,
+    now_ms: int,
 ) -> Decision | None:
     capabilities = item.job.channel.driver.capabilities
     if item.job.kind is JobKind.POLL:
         return _decide_poll(item, head, attempts)
+    if item.job.kind is JobKind.LOOKUP:
+        return _decide_lookup(item, head)
     latest = max((number for number, _, _ in attempts), default=0)
     if head.state is State.SENDING and (head.lease_owner != owner or latest != item.job.attempt_number):
         return None  # the lease went to another; the answer stays on its own attempt
     if item.job.key != key_of(head.uuid, head.key_number):
         numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
+        if head.state is State.QUEUED and isinstance(item.outcome, Accepted | Done):
+            head = bring_back(head, item.job.channel.account_id, item.job.channel.queue)
         return earlier_key(head, item.outcome, numbers.get(item.job.key, 0))  # type: ignore[arg-type]
     current = [(number, outcome) for number, key_number, outcome in attempts if key_number == head.key_number]
-    others_absent = all(outcome in PROVES_ABSENCE for number, outcome in current if number != item.job.attempt_number)
+    others = [number for number, outcome in current if outcome not in PROVES_ABSENCE]
+    others_absent = not any(number != item.job.attempt_number for number in others)
+    if not others_absent and isinstance(item.outcome, Refused | Unsent):
+        border = proven_to(head.receipt_id, head.key_number)
+        others_absent = all(number <= border for number in others if number != item.job.attempt_number)
     return after_submission(
         head,
         item.outcome,  # type: ignore[arg-type]
@@ -141,7 +174,56 @@ def _decide(
         others_absent=others_absent,
         attempts=len(current),
         has_callback=woken,
+        place_in_ms=item.job.place_ms - now_ms if isinstance(item.outcome, Unsent) else None,
     )
+
+
+def _decide_lookup(item: Result, head: writer.Head) -> Decision | None:
+    """An answer to a question by our key. It is about the receipt as it was asked: the same key, no number yet."""
+    if item.job.key != key_of(head.uuid, head.key_number) or head.provider_ref:
+        return None
+    capabilities = item.job.channel.driver.capabilities
+    sent = fetch(
+        "SELECT MIN(sent_at), MAX(sent_at) FROM delivery_attempt WHERE receipt_id = %s AND key_number = %s",
+        [head.receipt_id, head.key_number],
+    )[0]
+    border = instant(now() - longest_call())
+    return after_lookup(
+        head,
+        item.outcome,  # type: ignore[arg-type]
+        capabilities,
+        is_settled=sent[1] is not None and bool(sent[1] < border),
+        repeat_is_safe=is_repeat_safe(capabilities, age=_age(sent[0]), longest_call=longest_call()),
+    )
+
+
+def _age(sent_at: Any) -> timedelta:
+    """How long ago a time was that hand-written SQL gave back."""
+    if sent_at is None:
+        return timedelta()
+    stamp = datetime.fromisoformat(sent_at).replace(tzinfo=UTC) if isinstance(sent_at, str) else sent_at
+    age: timedelta = now() - stamp
+    return age
+
+
+def _absences_write(
+    decisions: dict[int, Decision],
+    heads: dict[int, writer.Head],
+    attempts: dict[int, list[tuple[int, int, str]]],
+    moved: set[int],
+    actor: str,
+) -> None:
+    """What a question by key proved of earlier sendings, beside their own answers."""
+    for receipt_id, decision in decisions.items():
+        if decision.proves_absence and receipt_id in moved:
+            key_number = heads[receipt_id].key_number
+            absence_write(
+                receipt_id=receipt_id,
+                key_number=key_number,
+                attempt_number=max(number for number, key, _ in attempts[receipt_id] if key == key_number),
+                found_by=actor,
+                text=decision.proves_absence,
+            )
 
 
 def _decide_poll(item: Result, head: writer.Head, attempts: Sequence[tuple[int, int, str]]) -> Decision | None:
@@ -277,8 +359,4 @@ def _fiscal_write(results: dict[int, FiscalResult]) -> None:
 
 
 def _pause(job: Job, pause: Pause) -> None:
-    execute(
-        f"UPDATE delivery_lane SET paused_until_ms = {clock_ms()} + %s, pause_code = %s, pause_text = %s "
-        "WHERE account_id = %s AND queue = %s",
-        [pause.seconds * 1000, pause.code[:40], pause.text[:300], job.channel.account_id, job.channel.queue],
-    )
+    lane_pause(job.channel.account_id, job.channel.queue, seconds=pause.seconds, code=pause.code, text=pause.text)

@@ -14,10 +14,11 @@ import secrets
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import aiohttp
 import structlog
@@ -26,9 +27,14 @@ from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 
 from chekhov.config.database import clock_ms, execute, writing
-from chekhov.delivery.claims import Claimer, Job, JobKind, is_work_due, lanes_ensure, leases_expire
+from chekhov.delivery.breaker import LaneKey
+from chekhov.delivery.claims import Claimer, Job, JobKind, is_work_due
+from chekhov.delivery.lanes import lanes_ensure
+from chekhov.delivery.leases import leases_expire, waits_bound
 from chekhov.delivery.results import Result, results_commit
-from chekhov.drivers.contract import HttpReply, HttpRequest, Submission, TaskRef, Unsure
+from chekhov.delivery.standby import standby_serve
+from chekhov.delivery.watching import WATCH_SECONDS, access_note, lanes_to_ask
+from chekhov.drivers.contract import HttpReply, HttpRequest, LooksUp, Submission, TaskRef, Unsure
 from chekhov.drivers.errors import NotSent
 from chekhov.drivers.flows import drive_async
 from chekhov.registers.transport import send, session
@@ -52,6 +58,10 @@ class _Seen:
     status: int | None = None
     body: bytes = b""
 
+    @property
+    def is_html(self) -> bool:
+        return self.body[:200].lstrip()[:1] == b"<"
+
 
 class Worker:
     """Delivers until it is stopped. Any number of workers may run against one PostgreSQL, one against SQLite."""
@@ -63,7 +73,8 @@ class Worker:
         self._db = ThreadPoolExecutor(1, thread_name_prefix="db")
         self._stopping = asyncio.Event()
         self._results: asyncio.Queue[Result] = asyncio.Queue()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], LaneKey] = {}
+        self._held: Counter[LaneKey] = Counter()  # open calls of each lane
         self._open = 0  # jobs claimed and not yet committed
         self._freed = asyncio.Event()
         self._sent = 0
@@ -80,8 +91,13 @@ class Worker:
         beater = asyncio.create_task(self._beat_forever())
         try:
             async with session(connections=self._most) as client:
-                while not self._stopping.is_set():
-                    await self._claim_once(client)
+                watcher = asyncio.create_task(self._watch_forever(client))
+                try:
+                    while not self._stopping.is_set():
+                        await self._claim_once(client)
+                finally:
+                    watcher.cancel()
+                    await asyncio.gather(watcher, return_exceptions=True)
                 if self._calls:
                     await asyncio.wait(self._calls)
                 await self._results.join()
@@ -99,7 +115,8 @@ class Worker:
             return
         try:
             is_due = await self._in_db(is_work_due)
-            jobs = await self._in_db(lambda: self._claimer.claim(room)) if is_due else []
+            held = dict(self._held)
+            jobs = await self._in_db(lambda: self._claimer.claim(room, held, self._most)) if is_due else []
         except DatabaseError as error:
             await self._database_fault("claim", error)
             return
@@ -115,7 +132,8 @@ class Worker:
         self._open += len(jobs)
         for job in jobs:
             call = asyncio.create_task(self._call(job, client, deadline))
-            self._calls.add(call)
+            self._calls[call] = lane = (job.channel.account_id, job.channel.queue)
+            self._held[lane] += 1
             call.add_done_callback(self._call_ended)
         if not jobs:
             await self._either(self._stopping, HELD_SECONDS if is_due else IDLE_SECONDS)
@@ -142,7 +160,7 @@ class Worker:
         return room >= max(1, self._most // 4)
 
     def _call_ended(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
+        self._held[self._calls.pop(call)] -= 1
         if self._is_roomy(self._places()):
             self._freed.set()
 
@@ -160,10 +178,13 @@ class Worker:
         try:
             if job.kind is JobKind.POLL:
                 outcome = await drive_async(driver.poll(connected, TaskRef(job.key, job.provider_ref)), transport)
-                result = Result(job, outcome, seen.status)
+                result = Result(job, outcome, seen.status, is_html=seen.is_html)
+            elif job.kind is JobKind.LOOKUP:
+                found = await drive_async(cast(LooksUp, driver).lookup(connected, job.key), transport)
+                result = Result(job, found, seen.status, is_html=seen.is_html)
             else:
                 sent = await drive_async(driver.submit(connected, Submission(job.key, job.body)), transport)
-                result = Result(job, sent, seen.status, _text(seen.body))
+                result = Result(job, sent, seen.status, _text(seen.body), seen.is_html)
                 self._sent += 1
         except Exception:
             log.exception("worker.call_failed", kind=job.kind, receipt=job.receipt_id)
@@ -214,9 +235,25 @@ class Worker:
                 log.exception("worker.beat_failed")
             await asyncio.sleep(BEAT_SECONDS)
 
+    async def _watch_forever(self, client: aiohttp.ClientSession) -> None:
+        """Ask now and then whether the registers behind watched queues are there at all."""
+        while True:
+            try:
+                for channel in await self._in_db(lambda: lanes_to_ask(self._claimer)):
+                    flow = channel.driver.check_access(channel.connection)
+                    report = await drive_async(flow, lambda request: send(client, request))
+                    await self._in_db(lambda: access_note(channel, report))  # noqa: B023 -- awaited at once
+            except DatabaseError as error:
+                await self._database_fault("watch", error)
+            except Exception:
+                log.exception("worker.watch_failed")
+            await asyncio.sleep(WATCH_SECONDS)
+
     def _beat(self) -> None:
         lanes_ensure()
         leases_expire()
+        waits_bound()
+        standby_serve()
         with writing():
             execute(
                 "INSERT INTO delivery_workerbeat (name, started_at, seen_ms, sent) "

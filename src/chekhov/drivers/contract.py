@@ -158,6 +158,7 @@ class NotFound:
 
 SubmitOutcome = Accepted | Done | Refused | Unsent | Unsure
 PollOutcome = Pending | Done | Failed | NotFound | Unsent | Unsure
+LookupOutcome = Accepted | Done | Failed | NotFound | Unsent | Unsure
 
 
 # --- callbacks --------------------------------------------------------------------------------------------------------
@@ -271,6 +272,18 @@ class Capabilities:
     retry_schedule_seconds: tuple[int, ...]  # waits before the repeats; the last one repeats
     connect_timeout_seconds: int
     read_timeout_seconds: int
+    dedup_window_seconds: int = 0  # with `Dedup.WINDOW`: so long a repeat of a key is known for one
+
+
+class LooksUp(Protocol):
+    """What a driver has beside the rest where its capabilities say `lookup_by_key`."""
+
+    def lookup(self, connection: Connection, key: str) -> Flow[LookupOutcome]:
+        """Ask by our own key what became of a sending. Stores nothing at the provider.
+
+        `NotFound(definite=True)` only where the provider's answer proves that nothing is stored under the key now.
+        """
+        ...
 
 
 class Driver(Protocol):

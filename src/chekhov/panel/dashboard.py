@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from chekhov.config.clock import now
 from chekhov.directory.models import Organization, Region
+from chekhov.panel.decisions import decisions_count
 from chekhov.panel.incidents import open_incidents
 from chekhov.panel.pages import page, part, staff
 from chekhov.panel.trouble import TROUBLE, next_step_of
@@ -95,6 +96,7 @@ def _context() -> dict[str, Any]:
         "trouble": troubled,
         "trouble_count": troubled_count,
         "incidents": open_incidents(),
+        "decisions": decisions_count(),
         "worker": worker_check(),
         "registers": register_states(),
         "last": Receipt.objects.select_related("status", "customer", "invoice", "register").order_by("-pk")[:8],

@@ -46,9 +46,16 @@ def absent(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """«В кабинете чека нет»."""
     receipt = get_object_or_404(Receipt, uuid=uuid)
     try:
-        receipt_absent(receipt=receipt, actor=actor(request), reason=request.POST.get("reason", ""))
+        receipt_absent(
+            receipt=receipt,
+            actor=actor(request),
+            reason=request.POST.get("reason", ""),
+            send_again=request.POST.get("send_again") == "on",
+        )
     except Refusal as refusal:
         refused(request, refusal)
     else:
-        told(request, "Записано: чека нет. Теперь его можно отменить и пробить новый.")
+        again = "Записано: чека нет. Он уходит в кассу снова."
+        done = "Записано: чека нет. Теперь его можно отменить и пробить новый."
+        told(request, again if request.POST.get("send_again") == "on" else done)
     return redirect("panel:receipt", uuid=uuid)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from chekhov.delivery.models import Attempt, Callback
 from chekhov.delivery.outcomes import OUTCOME_LABELS
 from chekhov.delivery.requests import is_settleable, receipt_cancel, receipt_retry
+from chekhov.delivery.selectors import LATE, PERSON_DECIDES
 from chekhov.drivers.contract import Verdict
 from chekhov.errors import Refusal
 from chekhov.fiscal.codec import CodecError, load
@@ -21,8 +22,10 @@ from chekhov.panel.incidents import incidents_of
 from chekhov.panel.pages import actor, page, part, refused, staff, told
 from chekhov.panel.policy import policy_words
 from chekhov.panel.trouble import TROUBLE, next_step_of
+from chekhov.receipts.lateness import is_late
 from chekhov.receipts.models import FiscalRecord, Receipt, ReceiptEvent
 from chekhov.receipts.states import State
+from chekhov.registers.models import Register
 
 REASONS = {
     "formed": "Чек составлен",
@@ -42,6 +45,14 @@ REASONS = {
     "cannot_encode": "Документ нельзя передать этому провайдеру",
     "cancelled_by_person": "Отменён человеком",
     "absence_confirmed": "Человек проверил кабинет: чека нет",
+    "absent": "Доказано, что чека у сервиса нет",
+    "held_late": "Опоздал, ждёт решения человека",
+    "late_sent_anyway": "Решено пробить обычный чек с опозданием",
+    "left_for_correction": "Решено оформить чек коррекции",
+    "moved_to_standby": "Переведён на резервную кассу",
+    "standby_stays": "На резервную кассу не переводится",
+    "brought_back": "Возвращён на прежнюю кассу",
+    "old_key_printed": "Пробит по прежней задаче",
 }
 VERDICTS = {
     Verdict.VERIFIED.value: "подпись верна",
@@ -53,7 +64,7 @@ _WAITING = {State.QUEUED, State.SENDING, State.ACCEPTED, State.UNKNOWN}
 
 def _receipt(uuid: UUID) -> Receipt:
     rows = Receipt.objects.select_related(
-        "status", "register", "customer", "invoice", "organization", "obligation__fact", "obligation__region"
+        "status", "register__standby", "customer", "invoice", "organization", "obligation__fact", "obligation__region"
     )
     return get_object_or_404(rows, uuid=uuid)
 
@@ -115,12 +126,26 @@ def _context(receipt: Receipt) -> dict[str, Any]:
         "can_cancel": state in {State.FAILED, State.REFUSED, State.QUEUED} and not receipt.status.wanted,
         "incidents": incidents_of(receipt),
         "can_settle": state is State.UNKNOWN and is_settleable(receipt, receipt.status.key_number),
+        "can_send_again": receipt.status.error_code == PERSON_DECIDES,
+        "can_find": state in {State.UNKNOWN, State.ACCEPTED} and not receipt.status.provider_ref,
+        "can_choose": state is State.QUEUED and receipt.status.error_code == LATE,
+        "is_late": is_late(receipt.obligation.due_at),
+        "standby": standby_of(receipt),
         "events": _events(receipt),
         "attempts": _attempts(receipt),
         "callbacks": _callbacks(receipt),
         "policy": policy_words(receipt.obligation.policy),
         "routing": receipt.obligation.routing.get("steps", ()),
     }
+
+
+def standby_of(receipt: Receipt) -> Register | None:
+    """The stand-by register that has the receipt now; None where its own has it."""
+    status, own = receipt.status, receipt.register
+    if (status.account_id, status.queue) == (own.account_id, own.queue) or own.standby is None:
+        return None
+    is_there = (own.standby.account_id, own.standby.queue) == (status.account_id, status.queue)
+    return own.standby if is_there else None
 
 
 @staff

@@ -8,9 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
+from chekhov.delivery.callbacks import rejected_today
+from chekhov.delivery.limits import lane_resume, lane_stop
 from chekhov.drivers.access import AccessState
 from chekhov.errors import Refusal
 from chekhov.fiscal.vocabulary import RegisterVatRate
+from chekhov.panel.lanes import lane_words
 from chekhov.panel.pages import actor, noted, page, part, refused, staff, told
 from chekhov.panel.printed import method_words
 from chekhov.panel.trouble import provider_title
@@ -19,12 +22,15 @@ from chekhov.receipts.states import State
 from chekhov.registers.models import Register
 from chekhov.registers.secrets import SecretUnreadable
 from chekhov.registers.services import notification_link, register_archive, register_check
+from chekhov.registers.standby import standing_of, unfit
 
 _WAITING = (State.QUEUED.value, State.SENDING.value, State.ACCEPTED.value, State.UNKNOWN.value)
 
 
 def _register(uuid: UUID) -> Register:
-    rows = Register.objects.select_related("region", "account", "organization", "place")
+    rows = Register.objects.select_related(
+        "region", "account", "organization", "place", "standby__account", "standby__place"
+    )
     return get_object_or_404(rows, uuid=uuid)
 
 
@@ -56,7 +62,51 @@ def show(request: HttpRequest, uuid: UUID) -> HttpResponse:
         extra_regions=register.extra_regions.order_by("name"),
         check_step=_check_step(register),
         in_flight=in_flight.values("pk")[:1000].count(),
+        lane=lane_words(register),
+        standby_problem=_standby_problem(register),
+        rejected=rejected_today(register.account_id),
     )
+
+
+def _standby_problem(register: Register) -> str:
+    """Why the stand-by register cannot stand by any more; empty when it can, or there is none."""
+    if register.standby is None:
+        return ""
+    problem = unfit(standing_of(register), standing_of(register.standby))
+    return problem[1] if problem is not None else ""
+
+
+@staff
+@require_POST
+def stop(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """«Приостановить отправку»."""
+    register = _register(uuid)
+    try:
+        lane_stop(
+            register=register,
+            actor=actor(request),
+            reason=request.POST.get("reason", ""),
+            with_polls=request.POST.get("with_polls") == "on",
+        )
+    except Refusal as refusal:
+        refused(request, refusal)
+    else:
+        told(request, f"Отправка на кассу «{register.name}» приостановлена. Чеки ждут в очереди.")
+    return redirect("panel:register", uuid=uuid)
+
+
+@staff
+@require_POST
+def resume(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """«Возобновить отправку»."""
+    register = _register(uuid)
+    try:
+        lane_resume(register=register, actor=actor(request), reason=request.POST.get("reason", ""))
+    except Refusal as refusal:
+        refused(request, refusal)
+    else:
+        told(request, f"Отправка на кассу «{register.name}» возобновлена.")
+    return redirect("panel:register", uuid=uuid)
 
 
 @staff

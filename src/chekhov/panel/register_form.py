@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 
+from chekhov.delivery.limits import Limits, limits_default, limits_of, register_put
 from chekhov.directory.models import Organization, Place, Region
 from chekhov.drivers import registry
 from chekhov.drivers.contract import Provider
@@ -22,7 +23,7 @@ from chekhov.panel.pages import actor, noted, page, part, staff, told
 from chekhov.panel.printed import method_words, sample_receipts
 from chekhov.registers.models import METHOD_CHOICES, TOPUP_OBJECT_CHOICES, VAT_RATE_CHOICES, Register
 from chekhov.registers.secrets import SecretUnreadable
-from chekhov.registers.services import RegisterContent, register_save
+from chekhov.registers.services import RegisterContent
 
 EXCISE_CHOICES = [("", "Неизвестно"), ("yes", "Да"), ("no", "Нет")]
 
@@ -119,6 +120,34 @@ class RegisterForm(PanelForm):
         widget=forms.TextInput(attrs={"inputmode": "numeric"}),
     )
     allow_zero_lines = forms.BooleanField(label="Принимает позиции по нулевой цене", required=False)
+    in_flight_max = forms.IntegerField(
+        label="Чеков одновременно, не больше",
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "numeric"}),
+        help_text="Сколько чеков этой очереди может отправляться сразу. 1000 — без ограничения.",
+    )
+    rate_per_second = forms.IntegerField(
+        label="Запросов в секунду, не больше",
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "numeric"}),
+        help_text="Общий предел для всех касс с этим ShopID, вопросы об исходе тоже считаются. Для КОМТЕТ — 5.",
+    )
+    standby = forms.ModelChoiceField(
+        label="Резервная касса",
+        queryset=Register.objects.none(),
+        required=False,
+        empty_label="Нет",
+        help_text="Пробьёт чеки, которых у этой кассы точно нет, если она долго недоступна. Организация, регионы, "
+        "место и налоги у касс должны совпадать.",
+    )
+    standby_after_minutes = forms.IntegerField(
+        label="Переводить на резервную через, минут",
+        required=False,
+        min_value=1,
+        max_value=1440,
+        initial=15,
+        widget=forms.TextInput(attrs={"inputmode": "numeric"}),
+    )
     credit_confirmed = forms.BooleanField(
         label="Я посмотрел, каким будет чек, и подтверждаю кредитный способ расчёта", required=False
     )
@@ -129,6 +158,7 @@ class RegisterForm(PanelForm):
     )  # fmt: skip
     EXTRA = (
         "organization", "place", "ffd", "service_url", "internet_only", "excise", "max_lines", "allow_zero_lines",
+        "in_flight_max", "rate_per_second", "standby", "standby_after_minutes",
     )  # fmt: skip
 
     def __init__(self, *args: Any, provider: Provider, register: Register | None = None, **kwargs: Any) -> None:
@@ -136,7 +166,12 @@ class RegisterForm(PanelForm):
             kwargs["initial"] = _initial(register)
         else:
             url = settings.CHEKHOV_EMULATOR_URL if provider.is_emulator else ""
-            kwargs["initial"] = {"service_url": url}
+            usual = limits_default(provider.code)
+            kwargs["initial"] = {
+                "service_url": url,
+                "in_flight_max": usual.in_flight_max,
+                "rate_per_second": usual.rate_per_second,
+            }
         super().__init__(*args, **kwargs)
         regions = Region.objects.order_by("name")
         for name, rows in (
@@ -144,6 +179,12 @@ class RegisterForm(PanelForm):
             ("extra_regions", regions),
             ("organization", Organization.objects.order_by("name")),
             ("place", Place.objects.order_by("name")),
+            (
+                "standby",
+                Register.objects.filter(archived_at__isnull=True)
+                .exclude(pk=register.pk if register is not None else 0)
+                .order_by("name", "pk"),
+            ),
         ):
             self.fields[name].queryset = rows  # type: ignore[attr-defined]
         self.fields["service_url"].help_text = (
@@ -192,6 +233,15 @@ class RegisterForm(PanelForm):
             max_lines=data["max_lines"],
             allow_zero_lines=data["allow_zero_lines"],
             credit_confirmed=data["credit_confirmed"],
+            standby_id=data["standby"].pk if data["standby"] else None,
+            standby_after_minutes=data["standby_after_minutes"] or 15,
+        )
+
+    def limits(self, usual: Limits) -> Limits:
+        """The limits as filled in; an empty field keeps what is."""
+        in_flight, rate = self.cleaned_data["in_flight_max"], self.cleaned_data["rate_per_second"]
+        return Limits(
+            usual.in_flight_max if in_flight is None else in_flight, usual.rate_per_second if rate is None else rate
         )
 
 
@@ -201,6 +251,7 @@ PRINTED_FIELDS = (
 
 
 def _initial(row: Register) -> dict[str, Any]:
+    limits = limits_of(row)
     return {
         "region": row.region_id,
         "name": row.name,
@@ -224,6 +275,10 @@ def _initial(row: Register) -> dict[str, Any]:
         "max_lines": row.max_lines,
         "allow_zero_lines": row.allow_zero_lines,
         "credit_confirmed": row.credit_confirmed,
+        "standby": row.standby_id,
+        "standby_after_minutes": row.standby_after_minutes,
+        "in_flight_max": limits.in_flight_max,
+        "rate_per_second": limits.rate_per_second,
     }
 
 
@@ -252,7 +307,13 @@ def _save(request: HttpRequest, provider: Provider, register: Register | None) -
     form = RegisterForm(request.POST, provider=provider, register=register)
     if form.is_valid():
         try:
-            saved = register_save(content=form.content(provider.code), actor=actor(request), register=register)
+            usual = limits_of(register) if register is not None else limits_default(provider.code)
+            saved = register_put(
+                content=form.content(provider.code),
+                limits=form.limits(usual),
+                actor=actor(request),
+                register=register,
+            )
         except Refusal as refusal:
             form.refuse(refusal)
         except SecretUnreadable:

@@ -31,6 +31,7 @@ def _item(request: HttpRequest, title: str, icon: str, name: str, *, badge: str 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The menu. The red figure beside «Оплачено без чека» is there only when something waits."""
+    from chekhov.panel.decisions import decisions_badge
     from chekhov.panel.unreceipted import waiting_badge
 
     return [
@@ -41,6 +42,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _item(request, "Чеки", "receipt_long", "receipts"),
                 _item(request, "Оплачено без чека", "assignment_late", "unreceipted", badge=waiting_badge()),
+                _item(request, "Ждут решения", "gavel", "decisions", badge=decisions_badge()),
             ],
         },
         {

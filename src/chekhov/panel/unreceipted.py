@@ -80,7 +80,14 @@ def waiting(limit: int = SHOWN) -> list[Waiting]:
 def waiting_of(obligation: Obligation, receipts: Sequence[Receipt]) -> Waiting:
     """The reason, the next step and the due date of an obligation whose receipts, if any, are all cancelled."""
     briefs = [
-        ReceiptBrief(row.uuid, row.kind, State(row.status.state), Money(row.total_kopecks), row.register.uuid)
+        ReceiptBrief(
+            row.uuid,
+            row.kind,
+            State(row.status.state),
+            Money(row.total_kopecks),
+            row.register.uuid,
+            row.status.error_code,
+        )
         for row in receipts
     ]
     missing = missing_of(obligation, briefs) or Missing("receipt_exists", "Чек уже есть.", "Откройте его в «Чеках».")

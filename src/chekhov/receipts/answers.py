@@ -14,6 +14,9 @@ from chekhov.receipts.models import Obligation, Receipt
 from chekhov.receipts.states import State
 from chekhov.sales.models import Fact
 
+NEEDS_CORRECTION = "needs_correction"
+"""Error code of a cancelled receipt, and the reason of its settlement, where a person chose a correction instead."""
+CORRECTION_STEP = "Оформите чек коррекции в кабинете сервиса кассы: здесь чеков коррекции ещё нет."
 CANCELLED_STEP = "Откройте «Оплачено без чека» и пробейте чек заново."
 
 
@@ -35,6 +38,7 @@ class ReceiptBrief:
     state: State
     total: Money
     register: UUID
+    error_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,14 @@ def fact_answers(fact_ids: Sequence[int]) -> dict[int, FactAnswer]:
     )
     for row in rows:
         receipts.setdefault(row.obligation.fact_id, []).append(
-            ReceiptBrief(row.uuid, row.kind, State(row.status.state), Money(row.total_kopecks), row.register.uuid)
+            ReceiptBrief(
+                row.uuid,
+                row.kind,
+                State(row.status.state),
+                Money(row.total_kopecks),
+                row.register.uuid,
+                row.status.error_code,
+            )
         )
     owed = {row.fact_id: row for row in Obligation.objects.filter(fact_id__in=fact_ids)}
     answers: dict[int, FactAnswer] = {}
@@ -94,6 +105,10 @@ def missing_of(obligation: Obligation, receipts: Sequence[ReceiptBrief]) -> Miss
     """Why the obligation has no live receipt; None when it has one."""
     if any(item.state is not State.CANCELLED for item in receipts):
         return None
+    if receipts and receipts[-1].error_code == NEEDS_CORRECTION:
+        return Missing(
+            NEEDS_CORRECTION, "Чек опоздал, человек решил: вместо него нужен чек коррекции.", CORRECTION_STEP
+        )
     if receipts:
         return Missing("cancelled", "Прежний чек отменён, новый ещё не пробит.", CANCELLED_STEP)
     return Missing(obligation.missing_code, obligation.missing_text, obligation.missing_step)

@@ -21,9 +21,9 @@ from chekhov.fiscal.vat import VatDateError
 from chekhov.fiscal.vocabulary import Channel, Means, PaymentMethod, TaxSystem
 from chekhov.people.models import User
 from chekhov.people.services import action_log
-from chekhov.receipts import forming
+from chekhov.receipts import forming, lateness
 from chekhov.receipts.drafts import receipt_uuid
-from chekhov.receipts.models import Incident, Obligation, Receipt
+from chekhov.receipts.models import Incident, Obligation, Receipt, ReceiptState
 from chekhov.receipts.rows import SETTLEMENT, NewReceipt, receipts_write
 from chekhov.receipts.states import State
 from chekhov.registers.models import Register
@@ -135,7 +135,9 @@ def receipt_preview(*, obligation: Obligation, choices: Choices, actor: User | N
     problem = None if refusals(findings) else forming.unfit(document, settings)
     if problem is not None:
         raise Invalid(problem.code, problem.text, next_step=problem.next_step)
-    return Preview(obligation, register, document, why, refusals(findings), notices(findings), systems)
+    late = lateness.finding(obligation.due_at)
+    told = (*notices(findings), late) if late is not None else notices(findings)
+    return Preview(obligation, register, document, why, refusals(findings), told, systems)
 
 
 def receipt_form(*, obligation_id: int, choices: Choices, actor: User) -> Receipt:
@@ -195,6 +197,8 @@ def receipt_form(*, obligation_id: int, choices: Choices, actor: User) -> Receip
         )
         receipts_write([new], actor=name, clock_ms=reserved.clock_ms)
         receipt = Receipt.objects.get(pk=new.id)
+        if lateness.is_late(obligation.due_at):  # whoever confirmed it has chosen the ordinary receipt
+            ReceiptState.objects.filter(pk=new.id).update(late_choice=lateness.SEND)
         action_log(
             actor=actor,
             kind="receipt_form",

@@ -105,6 +105,9 @@ class ReceiptState(models.Model):
     wanted_by = models.CharField(max_length=100, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error_text = models.CharField(max_length=500, blank=True)
+    late_choice = models.CharField(
+        max_length=10, blank=True, db_default=""
+    )  # "send": a person chose the ordinary receipt
     changed_at = models.DateTimeField("изменён")
 
     class Meta:
@@ -130,6 +133,11 @@ class ReceiptState(models.Model):
                 fields=["lease_until_ms"], condition=models.Q(lease_until_ms__isnull=False), name="state_leased"
             ),
             models.Index(fields=["state", "receipt"], name="state_list"),
+            models.Index(
+                fields=["receipt"],
+                condition=models.Q(error_code__in=["late", "person_decides"]),
+                name="state_waits_for_person",
+            ),
         ]
 
 

@@ -264,6 +264,64 @@ def touch(touches: Sequence[Touch]) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """Something that happened to a queued receipt and left it in the queue: an event of its chain."""
+
+    head: Head
+    reason: str  # stable code
+    text: str = ""
+    due_in_ms: int | None = None  # None: never by itself
+    error_code: str = ""
+    error_text: str = ""
+    late_choice: str | None = None  # None: unchanged
+    lane: tuple[int, int] | None = None  # another account and queue; None: the same
+    key_number: int | None = None  # None: unchanged
+
+
+def amend(amendments: Sequence[Amendment], *, actor: str) -> set[int]:
+    """Write what happened to queued receipts; the ids of those that were still as they had been read.
+
+    Must run inside a transaction. The state does not change, the version and the chain of events do.
+    """
+    assert connection.in_atomic_block, "a state changes inside a transaction only"
+    at = now()
+    stamp, clock = instant(at), clock_ms()
+    amended: set[int] = set()
+    events: list[tuple[Any, ...]] = []
+    for item in amendments:
+        head = item.head
+        assert head.state is State.QUEUED, f"{head.state} is not amended"
+        queued = State.QUEUED.value
+        number = head.version + 1
+        code = _mac(head.code, head.uuid, number, queued, queued, actor, item.reason, item.text, at)
+        touched = execute(
+            "UPDATE receipts_receiptstate SET version = %s, head = %s, due_ms = "
+            f"{'NULL' if item.due_in_ms is None else f'{clock} + {int(item.due_in_ms)}'}, "
+            "key_number = %s, error_code = %s, error_text = %s, changed_at = %s"
+            + (", late_choice = %s" if item.late_choice is not None else "")
+            + (", account_id = %s, queue = %s, provider_ref = ''" if item.lane is not None else "")
+            + " WHERE receipt_id = %s AND version = %s AND state = 'queued'",
+            [
+                number,
+                code,
+                item.key_number if item.key_number is not None else head.key_number,
+                item.error_code[:40],
+                item.error_text[:500],
+                stamp,
+                *([item.late_choice] if item.late_choice is not None else []),
+                *(item.lane or ()),
+                head.receipt_id,
+                head.version,
+            ],
+        )
+        if touched:
+            amended.add(head.receipt_id)
+            events.append((head.receipt_id, number, queued, queued, actor, item.reason, item.text[:500], stamp, code))
+    insert_rows("receipts_receiptevent", _EVENT_COLUMNS, events)
+    return amended
+
+
 def hurry(receipt_ids: Sequence[int]) -> int:
     """Let the worker look at these receipts at once; the number of those that are worth a look.
 

@@ -94,6 +94,10 @@ class Register(models.Model):
     excise = models.BooleanField("зарегистрирована для подакцизных товаров", null=True, blank=True)
     max_lines = models.PositiveSmallIntegerField("позиций в чеке, не больше", default=100)
     allow_zero_lines = models.BooleanField("принимает позиции по нулевой цене", default=False)
+    standby = models.ForeignKey(
+        "self", models.PROTECT, verbose_name="резервная касса", null=True, blank=True, related_name="stands_by_for"
+    )
+    standby_after_minutes = models.PositiveSmallIntegerField("переводить на резервную через, минут", default=15)
     credit_confirmed = models.BooleanField(default=False, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
     check_code = models.CharField(max_length=30, blank=True, editable=False)

@@ -31,6 +31,7 @@ from chekhov.people.models import User
 from chekhov.people.services import action_log
 from chekhov.registers.models import TOPUP_OBJECT_CHOICES, Account, Register
 from chekhov.registers.secrets import SecretUnreadable, decrypt, encrypt
+from chekhov.registers.standby import Standing, standing_of, unfit
 from chekhov.registers.transport import run_once
 
 AddFault = Callable[[str, str, str], None]
@@ -66,6 +67,8 @@ class RegisterContent:
     allow_zero_lines: bool = False
     service_url: str = ""  # empty: the provider's own
     credit_confirmed: bool = False
+    standby_id: int | None = None  # the register that takes the receipts when this one cannot be reached for long
+    standby_after_minutes: int = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ def register_save(*, content: RegisterContent, actor: User | None, register: Reg
 
     Raises Invalid with every fault found: `unknown_provider`, `required`, `secret_required`, `service_url`,
     `tax_system_ended`, `tax_system_mismatch`, `vat_mismatch`, `credit_needs_confirmation`, `other_organization`,
-    `register_other_inn`, `register_other_address`, `clock_moved`, `topup_object`, `max_lines`.
+    `register_other_inn`, `register_other_address`, `clock_moved`, `topup_object`, `max_lines`,
+    `standby_after_minutes`, and for a stand-by register those of `registers.standby.unfit`, `standby_itself`.
     """
     faults: list[Fault] = []
 
@@ -127,6 +131,7 @@ def register_save(*, content: RegisterContent, actor: User | None, register: Reg
             fault("secret", "secret_required", "Укажите Secret из кабинета провайдера.")
         if account is not None:
             _check_same_device(content, account, organization, place, register, fault)
+        _check_standby(content, account, organization, place, register, fault)
         if faults:
             raise _refusal(faults)
         if account is None:
@@ -153,6 +158,7 @@ def register_save(*, content: RegisterContent, actor: User | None, register: Reg
         row.organization, row.place, row.ffd = organization, place, content.ffd.value
         row.internet_only, row.excise = content.internet_only, content.excise
         row.max_lines, row.allow_zero_lines = content.max_lines, content.allow_zero_lines
+        row.standby_id, row.standby_after_minutes = content.standby_id, content.standby_after_minutes
         row.credit_confirmed = content.credit_confirmed and bool({content.online_method, content.topup_method} & CREDIT)
         row.save()
         row.extra_regions.set(content.extra_region_ids - {region.pk})
@@ -319,9 +325,49 @@ def _check_same_device(
             )
 
 
+def _check_standby(
+    content: RegisterContent,
+    account: Account | None,
+    organization: Organization,
+    place: Place | None,
+    register: Register | None,
+    fault: AddFault,
+) -> None:
+    """The stand-by register must be able to take this register's documents exactly as they are."""
+    if not 1 <= content.standby_after_minutes <= 1440:
+        fault("standby_after_minutes", "standby_after_minutes", "Через сколько минут переводить: от 1 до 1440.")
+    if content.standby_id is None:
+        return
+    other = Register.objects.select_related("place").filter(pk=content.standby_id).first()
+    if other is None or (register is not None and other.pk == register.pk):
+        fault("standby", "standby_itself", "Резервной выбирают другую кассу.")
+        return
+    first = Standing(
+        id=register.pk if register is not None else None,
+        account_id=account.pk if account is not None else None,
+        queue=content.queue,
+        organization_id=organization.pk,
+        region_ids={content.region_id, *content.extra_region_ids},
+        tax_system=content.tax_system.value,
+        place=(place.name, place.address, place.time_zone) if place is not None else ("", "", None),
+        ffd=content.ffd.value,
+        internet_only=content.internet_only,
+        excise=content.excise,
+        max_lines=content.max_lines,
+        allow_zero_lines=content.allow_zero_lines,
+    )
+    problem = unfit(first, standing_of(other))
+    if problem is not None:
+        fault("standby", *problem)
+
+
 def _notices(register: Register, account: Account, secret_replaced: bool) -> list[str]:
     """Overlaps and gaps of the automatic receipts after saving."""
     found: list[str] = []
+    for other in register.stands_by_for.filter(archived_at__isnull=True).select_related("place").order_by("pk"):
+        problem = unfit(standing_of(other), standing_of(register))
+        if problem is not None:
+            found.append(f"Эта касса записана резервной для «{other.name}», но больше не подходит. {problem[1]}")
     if secret_replaced and account.registers.exclude(pk=register.pk).exists():
         found.append("Secret заменён для всех касс с этим ShopID.")
     same = account.registers.filter(queue=register.queue, archived_at__isnull=True).exclude(pk=register.pk)

@@ -16,7 +16,8 @@ from django.db import connection
 from chekhov.config import immutability
 from chekhov.config.clock import local_date, now
 from chekhov.config.database import read_clock_ms
-from chekhov.delivery.models import Lane, WorkerBeat
+from chekhov.delivery.models import WorkerBeat
+from chekhov.delivery.selectors import hold_words, lane_states
 from chekhov.directory.models import Organization, Region
 from chekhov.directory.selectors import tax_systems_on, vat_mode_on
 from chekhov.drivers import registry
@@ -80,17 +81,13 @@ def worker_check() -> Check:
 
 def register_states() -> list[RegisterStateLine]:
     """Connected registers with their last check and the pauses of their queues."""
-    clock = read_clock_ms()
-    pauses = {
-        (lane.account_id, lane.queue): lane.pause_text or lane.pause_code
-        for lane in Lane.objects.filter(paused_until_ms__gt=clock)
-    }
+    holds = {(lane.account_id, lane.queue): hold_words(lane) for lane in lane_states(depth=False)}
     lines: list[RegisterStateLine] = []
     rows = Register.objects.filter(archived_at__isnull=True).select_related("region", "account")
     for row in rows.order_by("name", "pk"):
-        pause = pauses.get((row.account_id, row.queue))
-        if pause is not None:
-            lines.append(RegisterStateLine(row, Level.BAD, f"Отправка приостановлена: {pause}"))
+        hold = holds.get((row.account_id, row.queue))
+        if hold:
+            lines.append(RegisterStateLine(row, Level.BAD, hold))
         elif not row.check_code:
             lines.append(RegisterStateLine(row, Level.WARN, "Связь ещё не проверяли."))
         elif row.check_code == AccessState.OK:

@@ -1,0 +1,171 @@
+"""The lanes of a claim: which may be served now, and how many requests each may start.
+
+A lane is an account's queue. What holds it up stands in its row, by the database's clock; a time that lies farther
+ahead than we ever set one was written by a clock that has been put back since, and holds nobody up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from chekhov.config.database import execute, fetch, for_update, read_clock_ms, writing
+from chekhov.delivery.breaker import OPEN_MOST_MS
+from chekhov.delivery.models import Breaker
+from chekhov.drivers import registry
+
+UNLIMITED_IN_FLIGHT = 1000
+LIVE_IN_FLIGHT = 16
+PAUSE_MOST_SECONDS = 600
+_AHEAD_MS = 10_000
+_SLACK_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """A lane that may be served now, and what of it."""
+
+    account_id: int
+    queue: int
+    in_flight_max: int
+    turn: int
+    breaker: Breaker
+    is_stopped: bool
+    is_diverted: bool
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.account_id, self.queue
+
+    @property
+    def is_probe(self) -> bool:
+        """One request only: the breaker wants to know whether the service is back."""
+        return self.breaker is not Breaker.CLOSED
+
+
+def lanes_ready(now_ms: int, *, lock: bool = False) -> list[LaneRow]:
+    """Lanes that may start requests now, the one that was served longest ago first."""
+    probe_most = settings.CHEKHOV_LEASE_SECONDS * 1000 + _SLACK_MS
+    rows = fetch(
+        "SELECT account_id, queue, in_flight_max, turn, breaker, stopped_ms, diverted FROM delivery_lane "
+        "WHERE (paused_until_ms <= %s OR paused_until_ms > %s) AND (stopped_ms = 0 OR NOT stops_polls) "
+        "AND (breaker = 'closed' OR (breaker = 'open' AND (open_until_ms <= %s OR open_until_ms > %s)) "
+        "OR (breaker = 'half_open' AND (probe_until_ms <= %s OR probe_until_ms > %s))) "
+        f"ORDER BY served_ms, account_id, queue{for_update(skip_locked=True) if lock else ''}",
+        [
+            now_ms,
+            now_ms + PAUSE_MOST_SECONDS * 1000 + _SLACK_MS,
+            now_ms,
+            now_ms + OPEN_MOST_MS + _SLACK_MS,
+            now_ms,
+            now_ms + probe_most,
+        ],
+    )
+    return [
+        LaneRow(account_id, queue, in_flight_max, turn, Breaker(breaker), bool(stopped_ms), bool(diverted))
+        for account_id, queue, in_flight_max, turn, breaker, stopped_ms, diverted in rows
+    ]
+
+
+def lanes_ensure() -> None:
+    """Every account's queue that a record names, or that a receipt waits on, has its lane and its pace.
+
+    A record may have been moved to another queue before any worker saw it: its receipts still go where they were
+    formed for. Called by workers now and then.
+    """
+    bare = fetch(
+        "SELECT u.account_id, u.queue, a.provider FROM (SELECT account_id, queue FROM registers_register UNION "
+        "SELECT account_id, queue FROM receipts_receiptstate WHERE due_ms IS NOT NULL) u "
+        "JOIN registers_account a ON a.id = u.account_id WHERE NOT EXISTS "
+        "(SELECT 1 FROM delivery_lane l WHERE l.account_id = u.account_id AND l.queue = u.queue)"
+    )
+    if not bare:
+        return
+    with writing():
+        for account_id, queue, code in bare:
+            lane_ensure(account_id, queue, code)
+
+
+def lane_ensure(account_id: int, queue: int, provider_code: str) -> None:
+    """Make one lane and the account's pace with the limits of a beginning, unless they exist."""
+    provider = registry.get(provider_code)
+    rate = 0 if provider.is_emulator else provider.driver.capabilities.requests_per_second
+    in_flight = UNLIMITED_IN_FLIGHT if provider.is_emulator else LIVE_IN_FLIGHT
+    execute(
+        "INSERT INTO delivery_pace (account_id, rate_per_second, next_slot_ms) VALUES (%s, %s, 0) "
+        "ON CONFLICT DO NOTHING",
+        [account_id, rate],
+    )
+    execute(
+        "INSERT INTO delivery_lane (account_id, queue, in_flight_max, turn, served_ms, paused_until_ms, "
+        "pause_code, pause_text) VALUES (%s, %s, %s, 0, 0, 0, '', '') ON CONFLICT DO NOTHING",
+        [account_id, queue, in_flight],
+    )
+
+
+def lane_pause(account_id: int, queue: int | None, *, seconds: int, code: str, text: str) -> None:
+    """Let a queue rest, or all queues of the account. The first pause without a success between is remembered."""
+    now_ms = read_clock_ms()
+    execute(
+        "UPDATE delivery_lane SET paused_until_ms = %s, pause_code = %s, pause_text = %s, "
+        "pause_since_ms = CASE WHEN pause_since_ms = 0 THEN %s ELSE pause_since_ms END "
+        f"WHERE account_id = %s{'' if queue is None else ' AND queue = %s'}",
+        [
+            now_ms + min(seconds, PAUSE_MOST_SECONDS) * 1000,
+            code[:40],
+            text[:300],
+            now_ms,
+            account_id,
+            *([] if queue is None else [queue]),
+        ],
+    )
+
+
+def permits(lane: LaneRow, most: int, now_ms: int) -> int:
+    """How many requests a lane may start now: its in-flight limit and the account's rate, whichever is less."""
+    if lane.is_probe:
+        most = min(most, 1)
+    elif lane.in_flight_max < UNLIMITED_IN_FLIGHT:
+        held = fetch(
+            "SELECT COUNT(*) FROM receipts_receiptstate WHERE account_id = %s AND queue = %s AND state = 'sending'",
+            list(lane.key),
+        )[0][0]
+        most = min(most, lane.in_flight_max - held)
+    pace = fetch(
+        f"SELECT rate_per_second, next_slot_ms FROM delivery_pace WHERE account_id = %s{for_update()}",
+        [lane.account_id],
+    )
+    if not pace or not pace[0][0]:
+        return most
+    rate, next_slot_ms = pace[0]
+    return min(most, int(max(0, (now_ms - max(_plausible(next_slot_ms, now_ms), now_ms - 1000)) * rate // 1000)))
+
+
+def rate_spend(account_id: int, count: int, now_ms: int) -> None:
+    """So many requests of the account's allowance are used."""
+    floor = now_ms - 1000
+    execute(
+        "UPDATE delivery_pace SET next_slot_ms = (CASE WHEN next_slot_ms BETWEEN %s AND %s THEN next_slot_ms "
+        "ELSE %s END) + %s * 1000 / rate_per_second WHERE account_id = %s AND rate_per_second > 0",
+        [floor, now_ms + _AHEAD_MS, floor, count, account_id],
+    )
+
+
+def lane_served(lane: LaneRow, now_ms: int) -> None:
+    """A lane has taken work: others go first next time. A probe is the only request until its answer or its end."""
+    if lane.is_probe:
+        execute(
+            "UPDATE delivery_lane SET turn = turn + 1, served_ms = %s, breaker = 'half_open', probe_until_ms = %s "
+            "WHERE account_id = %s AND queue = %s",
+            [now_ms, now_ms + settings.CHEKHOV_LEASE_SECONDS * 1000, *lane.key],
+        )
+    else:
+        execute(
+            "UPDATE delivery_lane SET turn = turn + 1, served_ms = %s WHERE account_id = %s AND queue = %s",
+            [now_ms, *lane.key],
+        )
+
+
+def _plausible(slot_ms: int, now_ms: int) -> int:
+    return slot_ms if slot_ms <= now_ms + _AHEAD_MS else 0

@@ -1,0 +1,408 @@
+"""The stand-by register: what may stand by, what moves and when, and that no key ever means two bodies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chekhov.config.database import execute, read_clock_ms
+from chekhov.delivery.claims import JobKind, key_of
+from chekhov.delivery.lanes import lanes_ensure
+from chekhov.delivery.limits import lane_stop
+from chekhov.delivery.models import Absence, Attempt, Breaker, Lane
+from chekhov.delivery.results import Result, results_commit
+from chekhov.delivery.standby import STAYS, standby_serve
+from chekhov.delivery.watching import access_note, lanes_to_ask
+from chekhov.directory.models import Place
+from chekhov.drivers.access import AccessReport, AccessState
+from chekhov.drivers.contract import ErrorKind
+from chekhov.errors import Invalid
+from chekhov.fiscal.vocabulary import RegisterVatRate, TaxSystem
+from chekhov.receipts import writer
+from chekhov.receipts.models import Receipt, ReceiptEvent, ReceiptState
+from chekhov.registers.models import Register
+from chekhov.registers.services import RegisterContent, register_archive, register_save
+from tests import factories
+from tests.integration.delivering import (
+    LOST,
+    NOT_SENT,
+    OWNER,
+    accepted,
+    answer,
+    claim,
+    claim_one,
+    done,
+    failed,
+    refused,
+    through_to_failed,
+)
+
+pytestmark = pytest.mark.django_db
+MINUTES = 60_000
+
+
+@pytest.fixture
+def standby() -> Register:
+    region = factories.region("msk", factories.organization())
+    return factories.register(region, queue=778, name="Запасная", shop_id="other-shop")
+
+
+@pytest.fixture
+def first(standby: Register) -> Register:
+    found = factories.register(standby.region, name="Основная", standby_id=standby.pk, active_online=True)
+    standby.active_online = False
+    standby.save(update_fields=["active_online"])
+    lanes_ensure()
+    return found
+
+
+def sell(register: Register, count: int = 1) -> list[Receipt]:
+    buyer = factories.customer(register.region)
+    for _ in range(count):
+        factories.pay(factories.invoice(buyer))
+    return list(Receipt.objects.order_by("pk"))
+
+
+def down(register: Register, minutes: int = 16, **values: Any) -> None:
+    """The register's breaker has been open for so long."""
+    now_ms = read_clock_ms()
+    fields = {"breaker": Breaker.OPEN.value, "open_until_ms": now_ms + 300_000, **values}
+    since = {"broken_since_ms": now_ms - minutes * MINUTES} if "broken_since_ms" not in fields else {}
+    Lane.objects.filter(account=register.account, queue=register.queue).update(**fields, **since)
+
+
+def queues() -> list[int]:
+    return list(ReceiptState.objects.order_by("pk").values_list("queue", flat=True))
+
+
+def content(register: Register, **values: Any) -> RegisterContent:
+    fields: dict[str, Any] = {
+        "provider": "test",
+        "region_id": register.region_id,
+        "name": register.name,
+        "shop_id": register.account.shop_id,
+        "queue": register.queue,
+        "tax_system": TaxSystem.OSN,
+        "vat_rate": RegisterVatRate.R22,
+        "place_id": register.place_id,
+        **values,
+    }
+    return RegisterContent(**fields)
+
+
+# --- what may stand by ------------------------------------------------------------------------------------------------
+
+
+def test_a_register_of_another_organization_is_refused(first: Register) -> None:
+    other = factories.organization("tyres", inn=factories.OTHER_INN)
+    foreign = factories.register(factories.region("spb", other), queue=9, shop_id="third")
+
+    assert refusal_of(first, foreign) == "standby_other_organization"
+
+
+def test_a_register_of_other_regions_is_refused(first: Register) -> None:
+    spb = factories.region("spb", first.organization)
+    other = factories.register(first.region, queue=9, shop_id="third", extra_region_ids=frozenset({spb.pk}))
+
+    assert refusal_of(first, other) == "standby_other_regions"
+    assert refusal_of(first, other, extra_region_ids=frozenset({spb.pk})) == ""
+
+
+def test_a_register_at_another_address_is_refused(first: Register) -> None:
+    place = Place.objects.create(organization=first.organization, name="Склад", address="г. msk, Заводская, 1")
+    other = factories.register(first.region, queue=9, shop_id="third", place_id=place.pk)
+
+    assert refusal_of(first, other) == "standby_other_place"
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"internet_only": True}, "standby_internet_only"),
+        ({"max_lines": 50}, "standby_narrower"),
+        ({"ffd": 2}, "standby_other_ffd"),
+    ],
+)
+def test_a_register_that_can_do_less_is_refused(first: Register, values: dict[str, Any], code: str) -> None:
+    from chekhov.fiscal.vocabulary import Ffd
+
+    if "ffd" in values:
+        values = {"ffd": next(item for item in Ffd if item.value != first.ffd)}
+    other = factories.register(first.region, queue=9, shop_id="third", **values)
+
+    assert refusal_of(first, other) == code
+
+
+def test_a_register_is_no_stand_by_of_itself_nor_of_its_own_device(first: Register) -> None:
+    assert refusal_of(first, first) == "standby_itself"
+    twin = factories.register(first.region, queue=first.queue, name="Та же")
+    assert refusal_of(first, twin) == "standby_same_device"
+
+
+def refusal_of(first: Register, standby: Register, **values: Any) -> str:
+    """The code with which saving is refused, and then nothing has changed; empty when it is not."""
+    before = Register.objects.get(pk=first.pk).standby_id
+    try:
+        register_save(content=content(first, standby_id=standby.pk, **values), actor=None, register=first)
+    except Invalid as refusal:
+        assert Register.objects.get(pk=first.pk).standby_id == before
+        return refusal.code
+    return ""
+
+
+def test_a_stand_by_register_that_no_longer_fits_is_told_and_not_used(first: Register, standby: Register) -> None:
+    spb = factories.region("spb", first.organization)
+    saved = register_save(content=content(standby, extra_region_ids=frozenset({spb.pk})), actor=None, register=standby)
+    assert any("больше не подходит" in notice for notice in saved.notices)
+    sell(first)
+    down(first)
+
+    assert standby_serve() == 0
+    assert queues() == [777]
+
+
+# --- what moves -------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_never_sent_moves_and_is_printed_there(first: Register, standby: Register) -> None:
+    (receipt,) = sell(first)
+    down(first)
+
+    assert standby_serve() == 1
+
+    job = claim_one()
+    assert (job.channel.account_id, job.channel.queue) == (standby.account_id, standby.queue)
+    assert job.key == str(receipt.uuid), "it was never sent: its first key is unused"
+    assert answer(job, accepted(job)) == "accepted"
+    asked = claim_one()
+    assert answer(asked, done(asked)) == "fiscalized"
+    event = ReceiptEvent.objects.get(reason="moved_to_standby")
+    assert "«Основная» → «Запасная»" in event.text
+    assert (event.from_state, event.to_state) == ("queued", "queued")
+    assert writer.chain_is_whole(receipt.pk)
+    assert Receipt.objects.get().register_id == first.pk, "the document is not touched"
+
+
+def test_what_was_sent_and_proven_absent_goes_under_the_next_key(first: Register, standby: Register) -> None:
+    (receipt,) = sell(first)
+    job = claim_one()
+    assert answer(job, NOT_SENT) == "queued"
+    job = claim_one()
+    assert answer(job, refused(ErrorKind.CONFIG, "AUT00")) == "queued"
+    down(first)
+
+    assert standby_serve() == 1
+
+    job = claim_one()
+    assert job.key == key_of(receipt.uuid, 2)
+    bodies = {(row.key, bytes(row.body)) for row in Attempt.objects.exclude(body=b"")}
+    assert len({key for key, _ in bodies}) == len(bodies) == 2, "no key has two bodies"
+
+
+@pytest.mark.parametrize("minutes", [0, 14])
+def test_nothing_moves_before_the_time_of_the_record(first: Register, minutes: int) -> None:
+    sell(first)
+    down(first, minutes)
+
+    assert standby_serve() == 0
+
+
+@pytest.mark.parametrize("where", ["unknown", "sending", "accepted"])
+def test_what_the_first_may_have_does_not_move(first: Register, where: str) -> None:
+    sell(first)
+    job = claim_one()
+    if where == "unknown":
+        answer(job, LOST)
+    if where == "accepted":
+        answer(job, accepted(job))
+    down(first)
+
+    assert standby_serve() == 0
+    assert queues() == [777]
+
+
+def test_what_the_first_once_had_stays_and_says_so(first: Register) -> None:
+    """Its old task failed, a person asked for another try, and then the register was gone."""
+    sell(first)
+    through_to_failed()
+    execute("UPDATE receipts_receiptstate SET wanted = 'retry', wanted_by = 'user:petrova', due_ms = 0")
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "queued"
+    down(first)
+
+    assert standby_serve() == 0
+
+    state = ReceiptState.objects.get()
+    assert (state.queue, state.error_code) == (777, STAYS)
+    assert "ждёт" in state.error_text
+    assert standby_serve() == 0
+    assert ReceiptEvent.objects.filter(reason=STAYS).count() == 1, "it is said once"
+    assert writer.chain_is_whole(state.pk)
+
+
+def test_a_lost_answer_that_was_proven_absent_later_may_move(first: Register) -> None:
+    (receipt,) = sell(first)
+    job = claim_one()
+    answer(job, LOST)
+    Absence.objects.create(
+        receipt=receipt, key_number=1, attempt_number=1, found_by="user:x", text="нет", found_at=receipt.created_at
+    )
+    head = writer.heads([receipt.pk])[receipt.pk]
+    writer.apply([writer.Change(head, writer.State.QUEUED, "absent", due_in_ms=0)], actor="user:x")
+    down(first)
+
+    assert standby_serve() == 1
+    assert claim_one().key == key_of(receipt.uuid, 2)
+
+
+def test_it_moves_once_and_not_on(first: Register, standby: Register) -> None:
+    third = factories.register(standby.region, queue=900, name="Третья", shop_id="third")
+    Register.objects.filter(pk=standby.pk).update(standby=third)
+    lanes_ensure()
+    sell(first)
+    down(first)
+    standby_serve()
+    down(standby)
+
+    assert standby_serve() == 0
+    assert queues() == [778]
+
+
+def test_nothing_moves_to_a_register_that_is_down_itself(first: Register, standby: Register) -> None:
+    sell(first)
+    down(first)
+    down(standby, 0)
+
+    assert standby_serve() == 0
+    assert queues() == [777]
+
+
+def test_nothing_moves_to_a_register_that_was_disconnected(first: Register, standby: Register) -> None:
+    sell(first)
+    register_archive(register=standby, actor=factories.user())
+    down(first)
+
+    assert standby_serve() == 0
+
+
+def test_a_person_s_stop_and_wrong_credentials_count_as_down(first: Register) -> None:
+    sell(first)
+    lane_stop(register=first, actor=factories.user(), reason="меняем ФН")
+    assert standby_serve() == 0
+    Lane.objects.filter(queue=777).update(stopped_ms=read_clock_ms() - 16 * MINUTES)
+    assert standby_serve() == 1
+
+    sell(first)
+    Lane.objects.filter(queue=777).update(stopped_ms=0, stopped_by="", pause_since_ms=read_clock_ms() - 16 * MINUTES)
+    assert standby_serve() == 1
+
+
+def test_a_document_that_the_other_provider_cannot_take_stays(first: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chekhov.drivers.contract import Problem
+    from chekhov.drivers.komtet.driver import KomtetDriver
+
+    sell(first)
+    down(first)
+    problem = Problem("lines", "too_many", "Слишком много позиций.")
+    monkeypatch.setattr(KomtetDriver, "validate", lambda self, document: (problem,))
+
+    assert standby_serve() == 0
+    assert "Слишком много позиций" in ReceiptState.objects.get().error_text
+
+
+def test_the_order_of_time_is_kept(first: Register) -> None:
+    receipts = sell(first, 4)
+    execute("UPDATE receipts_receiptstate SET due_ms = due_ms - 100000 - 1000 * receipt_id")
+    down(first)
+
+    assert standby_serve() == 4
+
+    order = list(ReceiptState.objects.order_by("due_ms").values_list("pk", flat=True))
+    assert order == [receipt.pk for receipt in reversed(receipts)]
+
+
+def test_when_the_first_works_again_new_receipts_go_there(first: Register) -> None:
+    sell(first)
+    down(first)
+    standby_serve()
+    Lane.objects.filter(queue=777).update(breaker="closed", broken_since_ms=0, open_until_ms=0)
+
+    standby_serve()
+    sell(first)
+
+    assert queues() == [778, 777]
+    assert not Lane.objects.filter(diverted=True).exists()
+    assert sorted(job.channel.queue for job in claim()) == [777, 778]
+
+
+# --- a passive register -----------------------------------------------------------------------------------------------
+
+
+def test_a_queue_without_a_register_is_noticed_and_diverted(first: Register, standby: Register) -> None:
+    from chekhov.delivery.claims import Claimer
+
+    claimer = Claimer(OWNER)
+    (channel,) = lanes_to_ask(claimer)
+    assert channel.queue == 777, "only the queue for which somebody stands by is asked about"
+    assert lanes_to_ask(claimer) == [], "once a minute, and by one worker"
+    access_note(channel, AccessReport(AccessState.PASSIVE_QUEUE))
+    since = Lane.objects.get(queue=777).passive_since_ms
+    access_note(channel, AccessReport(AccessState.NO_ANSWER))
+    assert Lane.objects.get(queue=777).passive_since_ms == since, "an answer that tells neither changes nothing"
+    Lane.objects.filter(queue=777).update(passive_since_ms=since - 16 * MINUTES)
+    sell(first)
+    standby_serve()
+    sell(first)
+
+    assert [job.channel.queue for job in claim()] == [778], "what has not moved yet is not sent to the first any more"
+    standby_serve()
+    assert queues() == [778, 778]
+
+    access_note(channel, AccessReport(AccessState.OK))
+    standby_serve()
+    sell(first)
+    assert queues() == [778, 778, 777]
+
+
+def test_other_records_of_a_diverted_queue_are_sent_there_as_ever(first: Register, standby: Register) -> None:
+    spb = factories.region("spb", first.organization)
+    twin = factories.register(spb, queue=777, name="Та же касса, Питер", place_id=None)
+    Lane.objects.filter(queue=777).update(passive_since_ms=read_clock_ms() - 16 * MINUTES)
+    standby_serve()
+    sell(twin)
+
+    assert [job.channel.queue for job in claim()] == [777]
+
+
+# --- against its own word ---------------------------------------------------------------------------------------------
+
+
+def test_a_late_word_of_the_first_brings_the_receipt_back(first: Register, standby: Register) -> None:
+    """A person was wrong: the first had it. While the other has not been asked, the receipt belongs to the first."""
+    (receipt,) = sell(first)
+    job = claim_one()
+    execute("UPDATE receipts_receiptstate SET lease_until_ms = 1")
+    from chekhov.delivery.leases import leases_expire
+
+    leases_expire()
+    head = writer.heads([receipt.pk])[receipt.pk]
+    Absence.objects.create(
+        receipt=receipt, key_number=1, attempt_number=1, found_by="user:x", text="нет", found_at=receipt.created_at
+    )
+    writer.apply([writer.Change(head, writer.State.QUEUED, "absent", due_in_ms=0)], actor="user:x")
+    down(first)
+    assert standby_serve() == 1
+
+    results_commit([Result(job, accepted(job, "501"), 200, "{}")], OWNER)
+
+    state = ReceiptState.objects.get()
+    assert (state.state, state.queue, state.key_number, state.provider_ref) == ("accepted", 777, 1, "501")
+    Lane.objects.filter(queue=777).update(breaker="closed", broken_since_ms=0)
+    asked = claim_one()
+    assert (asked.kind, asked.channel.queue) == (JobKind.POLL, 777)
+    assert answer(asked, done(asked)) == "fiscalized"
+    assert writer.chain_is_whole(receipt.pk)
+    assert replace(asked, key="").receipt_id == receipt.pk
+    assert claim() == []
