@@ -33,9 +33,7 @@ def cabinet() -> Iterator[Cabinet]:
 
 
 @pytest.fixture
-def connect(
-    installation: Installation, cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> Connect:
+def connect(installation: Installation, cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Connect:
     """Connect a register of a provider with these capabilities; the shop sells there from now on."""
     settings.CHEKHOV_LEASE_SECONDS = 3
 

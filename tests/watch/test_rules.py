@@ -132,9 +132,9 @@ def test_a_register_that_a_person_stopped_and_forgot(receipt: Receipt, register:
 def test_a_receipt_that_waits_for_a_persons_choice(receipt: Receipt) -> None:
     assert not found_by("person_decides")
     ReceiptState.objects.update(error_code="late")
-    assert "просрочен" in found_by("person_decides")[0].text
+    assert "Чеков ждёт решения человека: 1 (просрочены" in found_by("person_decides")[0].text
     ReceiptState.objects.update(error_code="person_decides", state="unknown")
-    assert "не выяснить без кабинета" in found_by("person_decides")[0].text
+    assert "видно только в кабинете" in found_by("person_decides")[0].text
 
 
 def test_an_unknown_outcome(receipt: Receipt) -> None:

@@ -185,14 +185,12 @@ def lane_stopped(now: Situation, hours: int) -> Iterator[Finding]:
 
 
 def person_decides(_now: Situation, _threshold: int) -> Iterator[Finding]:
-    for code, words in ((LATE, "просрочен, его вид выбирает человек"), (PERSON_DECIDES, "не выяснить без кабинета")):
-        rows = waiting_for_person(code)
-        first = rows.select_related("receipt").first()
-        if first is not None:
-            count = rows.values("pk")[:1000].count()
-            text = f"Чеков ждёт решения человека: {count}. Первый {words}."
-            step = "Откройте чек: в нём написано, из чего выбирать."
-            yield Finding("person_decides", code, text, step, f"/admin/receipts/{first.receipt.uuid}/")
+    late, lost = "просрочены: обычный чек или коррекцию выбирает человек", "судьбу видно только в кабинете сервиса"
+    for code, words in ((LATE, late), (PERSON_DECIDES, lost)):
+        count = waiting_for_person(code).values("pk")[:1000].count()
+        if count:
+            text = f"Чеков ждёт решения человека: {count} ({words})."
+            yield Finding("person_decides", code, text, "Откройте «Ждут решения».", "/admin/decisions/")
 
 
 def unknown_outcome(now: Situation, minutes: int) -> Iterator[Finding]:
