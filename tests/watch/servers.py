@@ -76,7 +76,7 @@ def mail_server(port: int = 0) -> Iterator[Mail]:
                 return
             self.say("220 test")
             to: list[str] = []
-            while line := self.rfile.readline(2000).decode().strip():
+            while line := self.rfile.readline(2000).decode("utf-8", "replace").strip():
                 verb = line.upper()
                 if verb.startswith(("EHLO", "HELO")):
                     offers = ["test", *["STARTTLS"] * bool(memory.tls), *["AUTH PLAIN"] * bool(memory.login)]

@@ -489,3 +489,24 @@ def test_an_alert_never_touches_a_lane(receipt: Receipt, webhook: Inbox) -> None
     send_all()
 
     assert (list(Lane.objects.values()), list(Receipt.objects.values())) == before
+
+
+def test_what_is_old_is_forgotten_and_what_is_open_stays(receipt: Receipt, register: Register, webhook: Inbox) -> None:
+    from chekhov.watch.loop import KEPT_MS, Watch
+
+    webhook_channel(webhook)
+    fail(receipt)
+    now_ms = read_clock_ms() - KEPT_MS - HOUR_MS
+    evaluate(now_ms)
+    mend(receipt)
+    evaluate(now_ms + MINUTE_MS)
+    evaluate(now_ms + MINUTE_MS + CLEAR_MS)
+    send_all()
+    fail(receipt_of(register))
+    evaluate()
+
+    Watch(name="test")._clean()
+
+    assert Problem.objects.get().closed_ms is None
+    assert Notice.objects.get().kind == "opened"
+    assert Dispatch.objects.count() == 1

@@ -29,7 +29,7 @@ ALIVE_SECONDS = 30.0
 BREAKER = {Breaker.CLOSED: 0, Breaker.HALF_OPEN: 1, Breaker.OPEN: 2}
 
 _HISTOGRAM_NAMES = {
-    "submit": ("chekhov_submit_seconds", "From the first byte of a sending to its answer"),
+    "submit": ("chekhov_submit_seconds", "From the claim of a sending to the writing of its answer"),
     "fiscalized": ("chekhov_fiscalization_seconds", "From the forming of a receipt to its fiscal figures"),
     "callback_wait": ("chekhov_callback_wait_seconds", "From a sending to the provider's notification about it"),
 }
