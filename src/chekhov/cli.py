@@ -1,7 +1,7 @@
 """`chekhov …`: the commands of an installation.
 
-chekhov up [--demo] [--port 8000] [--emulator-port 8090]    web and worker together (and the emulator in a demo)
-chekhov web | worker | emulator                              one of them
+chekhov up [--demo] [--port 8000] [--emulator-port 8090]    web, worker and watch together (and the emulator in a demo)
+chekhov web | worker | watch | emulator                      one of them
 chekhov migrate                                              make or change the tables
 chekhov createadmin NAME                                     a person who may do everything
 chekhov apikey NAME [--source CODE]                          a new key, alone on standard output
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from chekhov.errors import Refusal
 
     try:
-        if options.run in {_up, _web, _worker}:
+        if options.run in {_up, _web, _worker, _watch}:
             _check_clock()
         return int(options.run(options))
     except Refusal as refusal:
@@ -59,7 +59,7 @@ def _check_clock() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chekhov", description="Self-hosted cash module under 54-ФЗ")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="web and worker together, supervised")
+    up = commands.add_parser("up", help="web, worker and watch together, supervised")
     up.add_argument("--demo", action="store_true", help="with demo data and the emulator")
     up.add_argument("--host", default="127.0.0.1")
     up.add_argument("--port", type=int, default=8000)
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     web.add_argument("--port", type=int, default=8000)
     web.set_defaults(run=_web)
     commands.add_parser("worker", help="delivers receipts").set_defaults(run=_worker)
+    commands.add_parser("watch", help="metrics, alerts").set_defaults(run=_watch)
     commands.add_parser("emulator", help="the stand-in for the provider's cloud; see its own --help")
     commands.add_parser("migrate", help="make or change the tables").set_defaults(run=_migrate)
     admin = commands.add_parser("createadmin", help="a person who may do everything")
@@ -112,6 +113,13 @@ def _worker(_options: argparse.Namespace) -> int:
     return 0
 
 
+def _watch(_options: argparse.Namespace) -> int:
+    from chekhov.watch.loop import watch
+
+    watch()
+    return 0
+
+
 def _emulator(arguments: Sequence[str]) -> int:
     from chekhov.emulator.__main__ import main as emulator
 
@@ -145,16 +153,17 @@ def _apikey(options: argparse.Namespace) -> int:
 
 def _reencrypt(_options: argparse.Namespace) -> int:
     from chekhov.registers.services import secrets_reencrypt
+    from chekhov.watch.services import channel_secrets_reencrypt
 
-    print(f"{secrets_reencrypt()} secrets encrypted with the first key")
+    print(f"{secrets_reencrypt() + channel_secrets_reencrypt()} secrets encrypted with the first key")
     return 0
 
 
 def _check(_options: argparse.Namespace) -> int:
-    from chekhov.watch.readiness import Level, checks
+    from chekhov.watch.readiness import Level, checks_of_the_terminal
 
     marks = {Level.OK: "  ok", Level.WARN: "warn", Level.BAD: " BAD"}
-    found = checks()
+    found = checks_of_the_terminal()
     for check in found:
         print(f"[{marks[check.level]}] {check.title}: {check.text}")
         if check.next_step and check.level is not Level.OK:

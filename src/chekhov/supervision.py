@@ -1,4 +1,4 @@
-"""`chekhov up`: one parent that starts web, worker and, in a demo, the emulator; restarts what falls; stops all.
+"""`chekhov up`: one parent that starts web, worker, watch and, in a demo, the emulator; restarts what falls; stops all.
 
 The parent owns nothing but its children. A child that ends is started again with a growing pause; when the parent is
 killed the kernel ends the children (Linux), so a second `chekhov up` finds its ports free.
@@ -141,7 +141,7 @@ def serve(*, host: str, port: int) -> int:
 
 
 def up(*, host: str, port: int) -> int:
-    """Run web and worker until SIGTERM."""
+    """Run web, worker and watch until SIGTERM."""
     if not are_free(host, port):
         return 1
     call_command("migrate", verbosity=0, interactive=False)
@@ -149,6 +149,7 @@ def up(*, host: str, port: int) -> int:
     environment = own_address(host, port)
     supervisor.add("web", web_command(host, port), environment)
     supervisor.add("worker", chekhov_command("worker"), environment)
+    supervisor.add("watch", chekhov_command("watch"), environment)
     print(f"Chekhov: http://{host}:{port}/admin/", flush=True)
     supervisor.run()
     return 0

@@ -13,7 +13,7 @@ from tests.e2e.conftest import DESKTOP, TABLET, Installation, log_in, picture
 PAGES = [
     "", "receipts/", "unreceipted/", "invoices/", "invoices/new/", "customers/", "topups/", "registers/",
     "registers/connect/", "registers/connect/komtet/", "regions/", "organizations/", "organizations/new/", "places/",
-    "users/", "api-keys/", "journal/", "readiness/",
+    "users/", "api-keys/", "journal/", "readiness/", "alerts/", "alerts/channels/telegram/new/",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from tests.panel.conftest import PASSWORD, Shop, fiscalize, text_of
 
 LISTS = [
     "dashboard", "receipts", "unreceipted", "invoices", "customers", "topups", "registers", "register_connect",
-    "regions", "organizations", "places", "users", "apikeys", "journal", "readiness",
+    "regions", "organizations", "places", "users", "apikeys", "journal", "readiness", "alerts",
 ]  # fmt: skip
 FORMS = [
     "customer_new", "invoice_new", "region_new", "organization_new", "place_new", "user_new", "apikey_new",
@@ -25,6 +25,7 @@ KNOWN_LATIN = {
     "e-mail", "shopid", "secret", "id", "api", "api-", "crm", "cms", "https", "http", "uuid", "qr", "qr-", "url", "msk",
     "spb", "ekb", "parts", "site", "demo-shop", "demo", "panel", "petrova", "example", "ru", "json", "chk", "buyer",
     "esc", "utc",
+    "watch", "telegram", "botfather", "post",
     "chekhov", "up", "worker", "sqlite", "postgresql", "database", "base", "test", "gmail", "com", "c", "a", "p", "t",
 }  # fmt: skip
 
@@ -59,6 +60,7 @@ def every_page(shop: Shop) -> list[str]:
         reverse("panel:organization", args=[shop.organization.uuid]),
         reverse("panel:place", args=[shop.msk.place_id]),
         reverse("panel:user", args=[User.objects.get(username="petrova").pk]),
+        *(reverse("panel:alert_channel_new", args=[kind]) for kind in ("email", "telegram", "webhook")),
         reverse("admin:password_change"),
         reverse("admin:password_change_done"),
     ]
@@ -125,8 +127,7 @@ def test_the_menu_names_every_place(panel: Client, shop: Shop) -> None:
     for words in (
         "Сводка", "Чеки", "Оплачено без чека", "Ждут решения", "Счета", "Клиенты", "Пополнения",
         "Онлайн-кассы для фискализации", "Регионы", "Организации", "Места расчётов", "Пользователи",
-        "API-ключи", "Журнал действий",
-        "Проверка готовности",
+        "API-ключи", "Журнал действий", "Проверка готовности", "Оповещения",
     ):  # fmt: skip
         assert words in text
 

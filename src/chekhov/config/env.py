@@ -50,6 +50,13 @@ VARIABLES: dict[str, Variable] = {
     "CHEKHOV_LATE_HOURS": Variable("24", "so long after it was due an unsent receipt waits for a person's choice"),
     "CHEKHOV_CONNECT_TIMEOUT_SECONDS": Variable("5", "time-out of connecting to a provider"),
     "CHEKHOV_READ_TIMEOUT_SECONDS": Variable("30", "time-out of a provider's answer"),
+    "CHEKHOV_SMTP_HOST": Variable("", "mail server for alerts; empty: no alerts by e-mail"),
+    "CHEKHOV_SMTP_PORT": Variable("587", "its port"),
+    "CHEKHOV_SMTP_SECURITY": Variable("starttls", "starttls, tls, or none on this machine"),
+    "CHEKHOV_SMTP_USER": Variable("", "login at the mail server; empty: without one"),
+    "CHEKHOV_SMTP_PASSWORD": Variable("", "password at the mail server", secret=True),
+    "CHEKHOV_MAIL_FROM": Variable("", "sender's address of alerts; empty: the login at the mail server"),
+    "CHEKHOV_TELEGRAM_URL": Variable("https://api.telegram.org", "address of the Telegram Bot API, or of a relay"),
 }
 
 

@@ -28,6 +28,22 @@ CHEKHOV_READ_TIMEOUT_SECONDS = ENV.integer("CHEKHOV_READ_TIMEOUT_SECONDS", least
 if CHEKHOV_LEASE_SECONDS <= CHEKHOV_CONNECT_TIMEOUT_SECONDS + CHEKHOV_READ_TIMEOUT_SECONDS:
     raise SettingsError("CHEKHOV_LEASE_SECONDS must be longer than the connect and read time-outs together")
 
+CHEKHOV_SMTP_HOST = ENV.text("CHEKHOV_SMTP_HOST").strip()
+CHEKHOV_SMTP_PORT = ENV.integer("CHEKHOV_SMTP_PORT", least=1, most=65_535)
+CHEKHOV_SMTP_SECURITY = ENV.text("CHEKHOV_SMTP_SECURITY").strip().lower()
+CHEKHOV_SMTP_USER = ENV.text("CHEKHOV_SMTP_USER").strip()
+CHEKHOV_SMTP_PASSWORD = ENV.text("CHEKHOV_SMTP_PASSWORD")
+CHEKHOV_MAIL_FROM = ENV.text("CHEKHOV_MAIL_FROM").strip() or CHEKHOV_SMTP_USER
+CHEKHOV_TELEGRAM_URL = ENV.text("CHEKHOV_TELEGRAM_URL").strip().rstrip("/")
+if CHEKHOV_SMTP_SECURITY not in {"starttls", "tls", "none"}:
+    raise SettingsError("CHEKHOV_SMTP_SECURITY: expected starttls, tls or none")
+if CHEKHOV_SMTP_HOST and "@" not in CHEKHOV_MAIL_FROM:
+    raise SettingsError("CHEKHOV_MAIL_FROM: the sender's address is needed, like kassa@shop.example")
+if CHEKHOV_SMTP_SECURITY == "none" and CHEKHOV_SMTP_PASSWORD and CHEKHOV_SMTP_HOST not in {"127.0.0.1", "localhost"}:
+    raise SettingsError("CHEKHOV_SMTP_SECURITY: a password is not sent without encryption to another machine")
+if urlsplit(CHEKHOV_TELEGRAM_URL).scheme not in {"http", "https"} or not urlsplit(CHEKHOV_TELEGRAM_URL).hostname:
+    raise SettingsError("CHEKHOV_TELEGRAM_URL: expected an address like https://api.telegram.org")
+
 CHEKHOV_CLOCK: datetime | None = None
 if ENV.text("CHEKHOV_CLOCK"):
     try:

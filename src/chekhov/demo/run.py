@@ -53,6 +53,7 @@ class DemoRun:
         seed.seed(self._cloud)
         self._supervisor.add("web", web_command(self._host, self._port), self._environment)
         self._supervisor.add("worker", chekhov_command("worker"), self._environment)
+        self._supervisor.add("watch", chekhov_command("watch"), self._environment)
         wait_for(f"{self._url}/readyz", "сервер")
 
     def stay(self) -> int:

@@ -39,6 +39,12 @@ KINDS = {
     "user_change": "Изменил пользователя",
     "apikey_create": "Создал API-ключ",
     "apikey_revoke": "Отозвал API-ключ",
+    "alert_channel_create": "Завёл канал оповещений",
+    "alert_channel_change": "Изменил канал оповещений",
+    "alert_channel_remove": "Удалил канал оповещений",
+    "alert_rules_change": "Изменил правила оповещений",
+    "alert_policy_change": "Изменил тихие часы",
+    "alert_test": "Отправил проверочное оповещение",
 }
 _PAGES = {
     "receipt": "panel:receipt",

@@ -72,6 +72,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(request, "API-ключи", "key", "apikeys"),
                 _item(request, "Журнал действий", "history", "journal"),
                 _item(request, "Проверка готовности", "fact_check", "readiness"),
+                _item(request, "Оповещения", "notifications", "alerts"),
             ],
         },
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.urls import path
 
 from chekhov.panel import (
+    alert_channels,
+    alerts,
     apikeys,
     composer,
     customers,
@@ -88,4 +90,11 @@ urlpatterns = [
     path("api-keys/<uuid:uuid>/revoke/", apikeys.revoke, name="apikey_revoke"),
     path("journal/", journal.listed, name="journal"),
     path("readiness/", readiness.show, name="readiness"),
+    path("alerts/", alerts.show, name="alerts"),
+    path("alerts/rules/", alerts.rules, name="alert_rules"),
+    path("alerts/quiet-hours/", alerts.policy, name="alert_policy"),
+    path("alerts/channels/<slug:kind>/new/", alert_channels.new, name="alert_channel_new"),
+    path("alerts/channels/<uuid:uuid>/", alert_channels.edit, name="alert_channel"),
+    path("alerts/channels/<uuid:uuid>/test/", alert_channels.test, name="alert_channel_test"),
+    path("alerts/channels/<uuid:uuid>/remove/", alert_channels.remove, name="alert_channel_remove"),
 ]

@@ -26,6 +26,10 @@ from chekhov.drivers.errors import UnknownProvider
 from chekhov.fiscal.vocabulary import VAT_MODE_LABELS, PaymentMethod, RegisterVatRate, TaxSystem
 from chekhov.registers.models import Register
 from chekhov.registers.secrets import SecretUnreadable, decrypt
+from chekhov.watch.health import readiness
+from chekhov.watch.models import Channel
+from chekhov.watch.turns import SILENT_MS, watched_seconds_ago
+from chekhov.watch.words import span
 
 BEAT_SECONDS = 30
 _SWAPPED = frozenset({PaymentMethod.CREDIT.value, PaymentMethod.CREDIT_PAYMENT.value})
@@ -66,6 +70,20 @@ def checks() -> list[Check]:
     return sorted(found, key=lambda check: order[check.level])
 
 
+def checks_of_the_terminal() -> list[Check]:
+    """The same for a terminal, where the database may be away or not migrated: then that is the one finding."""
+    reasons = [reason for reason in readiness().reasons if reason in _NOT_READY]
+    if reasons:
+        return [Check(reason, Level.BAD, "База данных", *_NOT_READY[reason]) for reason in reasons]
+    return checks()
+
+
+_NOT_READY = {
+    "database_unreachable": ("База данных не отвечает.", "Проверьте CHEKHOV_DATABASE_URL и сервер базы."),
+    "migrations_unapplied": ("Таблицы базы старее программы.", "Выполните «chekhov migrate»."),
+}
+
+
 def worker_check() -> Check:
     """Whether a worker has said within half a minute that it lives, by the database's clock."""
     title = "Доставка чеков"
@@ -75,7 +93,7 @@ def worker_check() -> Check:
         return Check("worker", Level.BAD, title, "Доставка не работает: работник ещё ни разу не запускался.", step)
     seconds = max(0, (read_clock_ms() - seen) // 1000)
     if seconds > BEAT_SECONDS:
-        return Check("worker", Level.BAD, title, f"Доставка не работает: работник молчит {_span(seconds)}.", step)
+        return Check("worker", Level.BAD, title, f"Доставка не работает: работник молчит {span(seconds)}.", step)
     return Check("worker", Level.OK, title, f"Работник на связи, отозвался {seconds} с назад.")
 
 
@@ -215,6 +233,27 @@ def _worker() -> Iterator[Check]:
     yield worker_check()
 
 
+def _alerts() -> Iterator[Check]:
+    title = "Оповещения"
+    channels = list(Channel.objects.filter(removed_at__isnull=True, is_on=True).order_by("pk"))
+    seconds = watched_seconds_ago()
+    if not channels:
+        text = "О неполадках никто не узнает сам: ни одного канала оповещений нет."
+        step = "Заведите канал: «Служебные → Оповещения»."
+        yield Check("alerts", Level.WARN if _live_registers() else Level.OK, title, text, step)
+        return
+    if seconds is None or seconds * 1000 > SILENT_MS:
+        silent = "ещё ни разу не запускалось" if seconds is None else f"молчит {span(seconds)}"
+        text = f"Наблюдение {silent}: оповещения не уходят."
+        yield Check("watch", Level.BAD, title, text, "Запустите его: «chekhov up» или «chekhov watch».")
+    failing = [row for row in channels if row.failures]
+    for row in failing:
+        text = f"Канал «{row.name}» не работает. {row.error_text}"
+        yield Check("alert_channel", Level.WARN, title, text, "Исправьте канал и нажмите «Отправить проверочное».")
+    if not failing:
+        yield Check("alerts", Level.OK, title, f"О неполадках сообщаем: {', '.join(row.name for row in channels)}.")
+
+
 def _triggers() -> Iterator[Check]:
     title, missing = "Защита записей в базе", immutability.missing()
     if missing:
@@ -225,16 +264,17 @@ def _triggers() -> Iterator[Check]:
 
 
 def _secrets() -> Iterator[Check]:
-    title, bad = "Секреты касс", 0
-    tokens = Register.objects.filter(archived_at__isnull=True).values_list("account__secret_encrypted", flat=True)
-    for token in tokens.distinct():
+    title, bad = "Секреты", 0
+    registers = Register.objects.filter(archived_at__isnull=True).values_list("account__secret_encrypted", flat=True)
+    channels = Channel.objects.exclude(secret_encrypted="").values_list("secret_encrypted", flat=True)
+    for token in {*registers, *channels}:
         try:
             decrypt(token)
         except SecretUnreadable:
             bad += 1
     if bad:
-        text = f"Не читаются секреты учётных записей: {bad}. Чеки через них не уйдут."
-        step = "Верните прежний ключ в CHEKHOV_ENCRYPTION_KEYS (или файл encryption.key) либо введите Secret заново."
+        text = f"Не читаются секреты: {bad}. Чеки и оповещения через них не уйдут."
+        step = "Верните прежний ключ в CHEKHOV_ENCRYPTION_KEYS (или файл encryption.key) либо введите секреты заново."
         yield Check("secrets", Level.BAD, title, text, step)
     else:
         yield Check("secrets", Level.OK, title, "Секреты зашифрованы и читаются.")
@@ -264,15 +304,12 @@ def _live_registers() -> bool:
     return False
 
 
-def _span(seconds: int) -> str:
-    return f"{seconds} с" if seconds < 120 else f"{seconds // 60} мин" if seconds < 7200 else f"{seconds // 3600} ч"
-
-
 _SOURCES: tuple[Callable[[], Iterator[Check]], ...] = (
     _directories,
     _regions,
     _registers,
     _worker,
+    _alerts,
     _base_url,
     _secrets,
     _triggers,
