@@ -51,7 +51,7 @@ class OwnPostgres:
         self._port, self._listen, self._fsync = port, listen, fsync
         self._process: subprocess.Popen[bytes] | None = None
         self.restarts = 0
-        self.folder = Path(tempfile.mkdtemp(prefix="chekhov-pg-", dir="/tmp"))  # noqa: S108 -- no secrets, own name
+        self.folder = Path(tempfile.mkdtemp(prefix="chekhov-pg-", dir="/tmp"))
         if os.geteuid() == 0:
             shutil.chown(self.folder, USER, USER)
         self._data = self.folder / "data"
