@@ -20,7 +20,7 @@ import psycopg
 
 from soak import postgres
 from soak.campaign import Plan, failed, plan_fields
-from soak.house import ROOT, _die_with_parent
+from soak.house import ROOT, die_with_parent
 
 GIVEN = os.environ.get("SOAK_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 
@@ -42,7 +42,7 @@ def main() -> int:
             process = subprocess.Popen(
                 [sys.executable, "-m", "soak.campaign", str(plan_file), str(row_file)],
                 cwd=ROOT,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 -- one thread
+                preexec_fn=die_with_parent,  # noqa: PLW1509 -- one thread
             )
             running[name] = (process, row_file)
         try:
@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
 
 
 def _given() -> str:
-    """Empty where a server of our own can be started; else a fresh database of the given server, and a word about it."""
+    """Empty where a server of our own can be started; else a fresh database of the given one, and a word about it."""
     reason = postgres.missing()
     if not reason:
         return ""

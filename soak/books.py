@@ -62,9 +62,8 @@ def compare(tasks: Iterable[Task], *, settled: bool = True, absence: bool = True
     by_key: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         by_key[task["external_id"]].append(task)
-    done = {
-        key: some for key, of_key in by_key.items() if (some := [task for task in of_key if task["state"] == "done"])
-    }
+    printed = {key: [task for task in of_key if task["state"] == "done"] for key, of_key in by_key.items()}
+    done = {key: some for key, some in printed.items() if some}
     found.documents = sum(map(len, done.values()))
     _numbers_once(found, done)
     rows = list(_rows())
@@ -179,6 +178,4 @@ def _numbers_once(found: Books, done: Mapping[str, Sequence[Task]]) -> None:
         for task in of_key
         if task["fiscal_data"]
     )
-    found.doubled += [
-        f"ФН {fn}, ФД {fd} stands on {count} documents" for (fn, fd), count in numbers.items() if count > 1
-    ]
+    found.doubled += [f"ФН {fn}, ФД {fd}: {count} documents" for (fn, fd), count in numbers.items() if count > 1]

@@ -176,8 +176,8 @@ def failed(row: dict[str, Any]) -> bool:
 def main(argv: list[str]) -> int:
     """`python -m soak.campaign PLAN.json ROW.json`: a campaign in a process of its own."""
     plan_file, row_file = map(Path, argv)
-    plan = Plan(**json.loads(plan_file.read_text("utf-8")))
-    plan = Plan(**{**plan_fields(plan), "pause": tuple(plan.pause)})
+    given = json.loads(plan_file.read_text("utf-8"))
+    plan = Plan(**{**given, "pause": tuple(given["pause"])})
     row_file.write_text(json.dumps(run(plan, say=True), ensure_ascii=False), encoding="utf-8")
     return 0
 

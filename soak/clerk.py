@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -94,10 +95,8 @@ def counts() -> dict[str, Any]:
 
 def books(tasks: str, sent: str) -> dict[str, Any]:
     """The final comparison; `tasks` and `sent` are files of JSON."""
-    with open(tasks, "rb") as file:
-        found = compare(orjson.loads(file.read()))
-    with open(sent, "rb") as file:
-        compare_facts(found, [tuple(item) for item in orjson.loads(file.read())])
+    found = compare(orjson.loads(Path(tasks).read_bytes()))
+    compare_facts(found, [tuple(item) for item in orjson.loads(Path(sent).read_bytes())])
     return {
         "facts": found.facts,
         "documents": found.documents,
@@ -106,7 +105,7 @@ def books(tasks: str, sent: str) -> dict[str, Any]:
         "false_states": found.false_states,
         "attempts": Attempt.objects.count(),
         "callbacks": Callback.objects.count(),
-        "workers": Attempt.objects.values("owner").distinct().count(),
+        "workers_seen": Attempt.objects.values("owner").distinct().count(),
     }
 
 

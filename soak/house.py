@@ -7,14 +7,13 @@ import ctypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,7 +59,7 @@ class Member:
                 stderr=log,
                 cwd=ROOT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 -- prctl alone, which is loaded already
+                preexec_fn=die_with_parent,  # noqa: PLW1509 -- prctl alone, which is loaded already
             )
 
     def signal(self, number: int) -> None:
@@ -103,19 +102,36 @@ class House:
     """The processes of one installation. Use as a context manager; everything is gone afterwards.
 
     :param address: the database's address; empty: a SQLite file in the house's own folder.
+    :param machines: what a process's command is put behind, by its name: ``{"worker-0": ["ip", "netns", "exec", …]}``.
+    :param web_host: where the web processes listen.
+    :param cloud_host: where the emulator listens.
     """
 
-    def __init__(self, address: str, *, webs: int, workers: int) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        webs: int,
+        workers: int,
+        machines: Mapping[str, Sequence[str]] | None = None,
+        web_host: str = "127.0.0.1",
+        cloud_host: str = "127.0.0.1",
+    ) -> None:
+        self._machines = machines or {}
+        self.web_host = web_host
         self.folder = Path(tempfile.mkdtemp(prefix="chekhov-soak-"))
         self.address = address or f"sqlite:///{self.folder / 'chekhov.sqlite3'}"
         self.ports = [free_port() for _ in range(webs)]
-        self.base_url = f"http://127.0.0.1:{self.ports[0]}"
+        self.base_url = f"http://{web_host}:{self.ports[0]}"
         flags = [text for queue in QUEUES[1:] for text in ("--queue", str(queue))]
         self.emulator = EmulatorProcess(
-            "--pickup-delay-ms", "20", "--print-delay-ms", "80", "--switch", "callback_intervals_ms=0,500,3000", *flags,
-            queue=QUEUES[0],
+            "--pickup-delay-ms", "20", "--print-delay-ms", "80", "--switch", "callback_intervals_ms=0,500,3000",
+            "--host", cloud_host, *flags, queue=QUEUES[0],
         )  # fmt: skip
-        self.webs = [self._member(f"web-{n}", "web", "--port", str(port)) for n, port in enumerate(self.ports)]
+        self.webs = [
+            self._member(f"web-{n}", "web", "--host", web_host, "--port", str(port))
+            for n, port in enumerate(self.ports)
+        ]
         self.workers = [self._member(f"worker-{number}", "worker") for number in range(workers)]
         self._clerk: subprocess.Popen[bytes] | None = None
         self.key = ""
@@ -151,7 +167,7 @@ class House:
         for member, port in zip(self.webs, self.ports, strict=True):
             while True:
                 try:
-                    _open(f"http://127.0.0.1:{port}/healthz", timeout=2).close()
+                    _open(f"http://{self.web_host}:{port}/healthz", timeout=2).close()
                     break
                 except OSError:
                     if time.monotonic() > deadline:
@@ -168,7 +184,7 @@ class House:
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 -- prctl alone, which is loaded already
+                preexec_fn=die_with_parent,  # noqa: PLW1509 -- prctl alone, which is loaded already
             )
         assert self._clerk.stdin is not None
         assert self._clerk.stdout is not None
@@ -201,16 +217,11 @@ class House:
         return member.log.read_text("utf-8", "replace")[-2000:] if member.log.exists() else ""
 
     def _member(self, name: str, *arguments: str) -> Member:
-        command = [sys.executable, "-m", "chekhov.cli", *arguments]
+        command = [*self._machines.get(name, ()), sys.executable, "-m", "chekhov.cli", *arguments]
         return Member(name, command, self.environment(), self.folder / f"{name}.log")
 
 
-def answers(port: int) -> bool:
-    """Whether something listens on a port of loopback."""
-    with contextlib.closing(socket.socket()) as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For `preexec_fn`: the child is killed when this process ends, however it ends (Linux)."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

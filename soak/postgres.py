@@ -36,11 +36,18 @@ def missing() -> str:
 class OwnPostgres:
     """One server with trust authentication; gone with everything in it at the end of ``with``.
 
-    `listen` are the addresses of this machine on which it listens, `clients` the networks that may come.
+    `listen` are the addresses of this machine on which it listens, `clients` the networks that may come, `parent` the
+    folder that its own is made in.
     """
 
     def __init__(
-        self, port: int, *, listen: str = "127.0.0.1", clients: Sequence[str] = (), fsync: bool = False
+        self,
+        port: int,
+        *,
+        listen: str = "127.0.0.1",
+        clients: Sequence[str] = (),
+        fsync: bool = False,
+        parent: Path = Path("/tmp"),
     ) -> None:
         reason = missing()
         if reason:

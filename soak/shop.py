@@ -1,4 +1,4 @@
-"""The shop of a soak: threads that tell Chekhov facts through its API, repeat them, and never take silence for an answer.
+"""The shop of a soak: threads that tell Chekhov facts through its API, repeat them, and take no silence for an answer.
 
 Each fact is sent until it is taken (200 or 201). What was taken is repeated now and then, with the same content and
 with another, by several threads at once.
@@ -148,7 +148,7 @@ class Shop:
         """One call, made again until there is an answer that is not «later»."""
         while True:
             try:
-                status, answer = _exchange(dice.choice(self._ports), self._key, method, path, body)
+                status, answer = exchange("127.0.0.1", dice.choice(self._ports), self._key, method, path, body)
             except (OSError, http.client.HTTPException, ValueError):
                 status, answer = 0, None
             if status and status != 503:
@@ -171,8 +171,9 @@ class _GaveUp(Exception):
     """The soak is over and this call has no answer yet."""
 
 
-def _exchange(port: int, key: str, method: str, path: str, body: Any) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+def exchange(host: str, port: int, key: str, method: str, path: str, body: Any) -> tuple[int, Any]:
+    """One call of the shop's API: status and answer. Raises OSError, HTTPException, ValueError."""
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
     try:
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         connection.request(method, f"/api/v1/{path}", orjson.dumps(body), headers)

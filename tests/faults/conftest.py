@@ -267,6 +267,7 @@ class Installation:
             "DJANGO_SETTINGS_MODULE": "chekhov.config.settings",
             "CHEKHOV_DATA_DIR": str(self.folder),
             "CHEKHOV_DATABASE_URL": self.address,
+            "CHEKHOV_BASE_URL": django_settings.CHEKHOV_BASE_URL,
             "CHEKHOV_SECRET_KEY": django_settings.SECRET_KEY,
             "CHEKHOV_ENCRYPTION_KEYS": ",".join(django_settings.CHEKHOV_ENCRYPTION_KEYS),
             "CHEKHOV_LEASE_SECONDS": "5",

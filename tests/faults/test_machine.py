@@ -32,10 +32,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from chekhov.delivery import results
 from chekhov.delivery.callbacks import callback_receive
-from chekhov.delivery.claims import Claimer, Job, key_of, lanes_ensure, leases_expire
+from chekhov.delivery.claims import Claimer, Job, key_of
 from chekhov.delivery.requests import receipt_cancel, receipt_retry
 from chekhov.delivery.results import Result, results_commit
-from chekhov.delivery.worker import Worker
+from chekhov.delivery.worker import Worker, lanes_ensure, leases_expire
 from chekhov.emulator import Switches
 from chekhov.emulator.testing import EmulatorProcess
 from chekhov.errors import Refusal
@@ -261,7 +261,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(which=st.lists(st.sampled_from(FAULTS), max_size=3), condition=st.sampled_from(("", "", *CONDITIONS)))
     def bend(self, which: list[dict[str, Any]], condition: str) -> None:
-        """The next requests, whoever makes them, are answered so, one after another. Nothing drawn: all is well again."""
+        """The next requests, whoever makes them, are answered so, in turn. Nothing drawn: all is well again."""
         if self.over:
             return
         if condition:
