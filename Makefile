@@ -1,6 +1,6 @@
 # One door to every habit. Each target is a thin call of a script in bin/, which works without make as well.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench e2e fix lock
+.PHONY: help run demo test lint bench soak e2e fix lock
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ lint: ## format, style, types, layers, migrations
 
 bench: ## figures beside their floors, and bench/results.json
 	@bin/bench
+
+soak: ## MINUTES=30 of random faults on both databases; writes var/soak.json
+	@MINUTES=$(or $(MINUTES),30) bin/soak
 
 e2e: ## the browser tests alone; writes the screenshots of the documentation
 	@bin/e2e

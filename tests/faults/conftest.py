@@ -97,9 +97,9 @@ def template(django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -
         _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-@pytest.fixture
-def database(template: str, tmp_path: Path, django_db_blocker: Any) -> Iterator[str]:
-    """A fresh database; its address for other processes."""
+@contextlib.contextmanager
+def fresh_database(template: str, folder: Path) -> Iterator[str]:
+    """A copy of the template that this process uses meanwhile; its address for other processes."""
     if _is_postgresql():
         name = f"{template}_{next(_numbers)}"
         _administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
@@ -107,13 +107,22 @@ def database(template: str, tmp_path: Path, django_db_blocker: Any) -> Iterator[
         password = f":{given['PASSWORD']}" if given["PASSWORD"] else ""
         address = f"postgresql://{given['USER']}{password}@{given['HOST']}:{given['PORT'] or 5432}/{name}"
     else:
-        name = str(tmp_path / "chekhov.sqlite3")
+        name = str(folder / "chekhov.sqlite3")
         shutil.copyfile(template, name)
         address = f"sqlite:///{name}"
-    with django_db_blocker.unblock(), _using(name):
+    try:
+        with _using(name):
+            yield address
+    finally:
+        if _is_postgresql():
+            _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database(template: str, tmp_path: Path, django_db_blocker: Any) -> Iterator[str]:
+    """A fresh database; its address for other processes."""
+    with django_db_blocker.unblock(), fresh_database(template, tmp_path) as address:
         yield address
-    if _is_postgresql():
-        _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 # --- the emulator -----------------------------------------------------------------------------------------------------
@@ -258,6 +267,7 @@ class Installation:
             "DJANGO_SETTINGS_MODULE": "chekhov.config.settings",
             "CHEKHOV_DATA_DIR": str(self.folder),
             "CHEKHOV_DATABASE_URL": self.address,
+            "CHEKHOV_BASE_URL": django_settings.CHEKHOV_BASE_URL,
             "CHEKHOV_SECRET_KEY": django_settings.SECRET_KEY,
             "CHEKHOV_ENCRYPTION_KEYS": ",".join(django_settings.CHEKHOV_ENCRYPTION_KEYS),
             "CHEKHOV_LEASE_SECONDS": "5",

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from chekhov.config.database import clock_ms, execute, fetch, for_update, placeholders, writing
-from chekhov.delivery.claims import key_of
 from chekhov.emulator.testing import EmulatorProcess
 from chekhov.receipts import writer
-from chekhov.receipts.models import FiscalRecord, Obligation, Receipt, ReceiptState
+from chekhov.receipts.models import Obligation, ReceiptState
 from chekhov.receipts.states import State
+from soak.books import compare
 
 UNDER_WAY = (State.QUEUED, State.SENDING, State.ACCEPTED, State.UNKNOWN)
 
@@ -60,50 +60,14 @@ def printed(emulator: EmulatorProcess) -> list[dict[str, Any]]:
     return [task for task in emulator.receipts() if task["state"] == "done"]
 
 
-def assert_books_agree(emulator: EmulatorProcess, *, facts: int | None = None, settled: bool = True) -> None:
+def assert_books_agree(
+    emulator: EmulatorProcess, *, facts: int | None = None, settled: bool = True, absence: bool = True
+) -> None:
     """Each obligation has at most one document, no state says more than is true, and no kopeck is lost or made.
 
-    With `settled`, each obligation has exactly one document and is known to have it.
+    With `settled`, each obligation has exactly one document and is known to have it. See `soak.books.compare`.
     """
-    tasks = {task["external_id"]: task for task in emulator.receipts()}
-    done = {key: task for key, task in tasks.items() if task["state"] == "done"}
-    assert len(done) == len(printed(emulator)), "one key, one document"
-    documents = {(task["fiscal_data"] or {}).get("i") or key for key, task in done.items()}
-    assert len(documents) == len(done), "no document number twice"
+    found = compare(emulator.receipts(), settled=settled, absence=absence)
+    assert found.agree(), found
     if facts is not None:
         assert Obligation.objects.count() == facts
-    explained: set[str] = set()
-    for obligation in Obligation.objects.all():
-        of_obligation: list[str] = []
-        for receipt in Receipt.objects.filter(obligation=obligation).select_related("status"):
-            status = receipt.status
-            keys = [key_of(receipt.uuid, number) for number in range(1, status.key_number + 1)]
-            own = [key for key in keys if key in done]
-            of_obligation += own
-            assert writer.chain_is_whole(receipt.pk)
-            record = FiscalRecord.objects.filter(receipt=receipt).first()
-            assert (record is not None) == (status.state == State.FISCALIZED)
-            if status.state == State.FISCALIZED:
-                assert len(own) == 1, "a fiscalized receipt exists at the register, once"
-                told = done[own[0]]["fiscal_data"]
-                assert record is not None
-                assert (record.fn, record.fd, record.fp) == (told["fn"], int(told["i"]), told["fp"])
-                assert record.total_kopecks == receipt.total_kopecks == obligation.amount_kopecks
-            if status.state in (State.REFUSED, State.CANCELLED):
-                assert not own, "what is refused or cancelled does not exist at the register"
-            if status.state == State.FAILED:
-                assert not own, "what has failed does not exist at the register"
-        assert len(of_obligation) <= 1, "never two documents for one settlement"
-        if settled:
-            assert len(of_obligation) == 1, "exactly one document for each settlement"
-            assert obligation.receipts.filter(status__state=State.FISCALIZED).count() == 1
-        explained |= set(of_obligation)
-    assert explained == set(done), "the register printed nothing that the books do not know"
-    if settled:
-        owed = sum(Obligation.objects.values_list("amount_kopecks", flat=True))
-        assert sum(kopecks(task) for task in done.values()) == owed
-
-
-def kopecks(task: dict[str, Any]) -> int:
-    """The total of a task's request, from its payments."""
-    return sum(round(payment["sum"] * 100) for payment in task["request"]["payments"])

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.urls import get_resolver
+
+from chekhov.api.intake import TooManyBodies, body_take
 
 PREFIXES = ("/api/", "/hooks/", "/healthz", "/readyz", "/metrics")
 PAGES = "/api/v1/docs"  # a page for people: goes the long way, with its CSP
@@ -26,10 +29,21 @@ class DirectMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         path = request.path_info
         if not path.startswith(PREFIXES) or path.startswith(PAGES):
-            return self.get_response(request)
+            return self._long_way(request)
         match = self.resolver.resolve(path)
         request.resolver_match = match
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Content-Length"] = str(len(response.content))  # else the server falls back to chunks
         return response
+
+    def _long_way(self, request: HttpRequest) -> HttpResponseBase:
+        """The panel. A form's body is taken here, before anything else reads it."""
+        if request.method not in ("GET", "HEAD", "OPTIONS", "TRACE"):
+            try:
+                body_take(request)
+            except TooManyBodies:
+                return HttpResponse(status=503, headers={"Retry-After": "5"})
+            except (RequestDataTooBig, UnreadablePostError):
+                return HttpResponse(status=400)
+        return self.get_response(request)

@@ -9,8 +9,9 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
+from chekhov.api.intake import TooManyBodies, body_take
 from chekhov.api.problems import problem_json, response
-from chekhov.delivery.callbacks import callback_receive
+from chekhov.delivery.callbacks import callback_receive, is_link
 from chekhov.registers.secrets import SecretUnreadable
 
 log = structlog.get_logger(__name__)
@@ -25,12 +26,16 @@ def hook(request: HttpRequest, provider: str, token: str) -> HttpResponse:
         return HttpResponse(status=405, headers={"Allow": "POST"})
     if not _WORD.fullmatch(provider) or not _WORD.fullmatch(token):
         return HttpResponse(status=404)
+    if not is_link(provider, token):
+        return HttpResponse(status=404)  # nobody reads what strangers send
     try:
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
             return HttpResponse(status=413)
-        body = request.body
+        body = body_take(request)
     except RequestDataTooBig:
         return HttpResponse(status=413)
+    except TooManyBodies:
+        return HttpResponse(status=503, headers={"Retry-After": "5"})
     except (ValueError, UnreadablePostError):
         return HttpResponse(status=400)
     if len(body) > MAX_BYTES:

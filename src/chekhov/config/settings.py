@@ -145,7 +145,20 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
     if CHEKHOV_WEB_PROCESSES > 1:
         raise SettingsError("CHEKHOV_WEB_PROCESSES: several web processes need PostgreSQL (CHEKHOV_DATABASE_URL)")
 elif _database["ENGINE"] == "django.db.backends.postgresql":
-    _database["OPTIONS"] = {"connect_timeout": 5, "application_name": "chekhov", "prepare_threshold": 5}
+    # A machine that is cut off must neither wait nor hold its locks for ever. The keepalives are for our side of the
+    # connection; `options` asks the server for the same. By its own defaults a client that has vanished in the middle
+    # of a claim keeps its row locks, and with them a register's queue, for two hours.
+    _database["OPTIONS"] = {
+        "connect_timeout": 5,
+        "application_name": "chekhov",
+        "prepare_threshold": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "
+        "-c tcp_user_timeout=20000 -c idle_in_transaction_session_timeout=60000",
+    }
 else:
     raise SettingsError("CHEKHOV_DATABASE_URL: SQLite and PostgreSQL are supported")
 _database["CONN_MAX_AGE"] = None

@@ -44,11 +44,14 @@ def callback_receive(*, provider: str, token: str, headers: Mapping[str, str], b
     if len(body) > MAX_BODY_BYTES:
         return 413
     urls = [notification_link(account), *CallbackUrl.objects.filter(account=account).values_list("url", flat=True)]
+    digest = hashlib.sha256(body).hexdigest()
     verdict = registry.get(provider).driver.verify_callback(
         decrypt(account.secret_encrypted), urls, body, {name.lower(): value for name, value in headers.items()}
     )
     if verdict.verdict is not Verdict.VERIFIED and _is_flood(account):
         return _STATUS[verdict.verdict]
+    if Callback.objects.filter(account=account, verdict=verdict.verdict.value, digest=digest).exists():
+        return _STATUS[verdict.verdict]  # the same again: stored once, and it has had its effect
     with writing():
         receipt_id = _receipt_of(account, verdict)
         effect = _effect(receipt_id, verdict)
@@ -61,15 +64,20 @@ def callback_receive(*, provider: str, token: str, headers: Mapping[str, str], b
                     key=verdict.key[:64],
                     headers={name: value[:300] for name, value in headers.items() if name.lower() in _KEPT_HEADERS},
                     body=body,
-                    digest=hashlib.sha256(body).hexdigest(),
+                    digest=digest,
                     verdict=verdict.verdict.value,
                     effect=effect,
                     received_at=timezone.now(),
                 )
             ],
-            ignore_conflicts=True,  # the same notification again is stored once
+            ignore_conflicts=True,  # the same one, at the same moment
         )
     return _STATUS[verdict.verdict]
+
+
+def is_link(provider: str, token: str) -> bool:
+    """Whether somebody was given this link: what comes to any other is not even read."""
+    return Account.objects.filter(provider=provider, link_token=token).exists()
 
 
 def _receipt_of(account: Account, verdict: CallbackVerdict) -> int | None:
@@ -94,13 +102,29 @@ def _effect(receipt_id: int | None, verdict: CallbackVerdict) -> str:
     if head.state in (State.ACCEPTED, State.UNKNOWN) and not head.provider_ref and verdict.provider_id:
         writer.touch([writer.Touch(receipt_id, head.version, 0, head.polls, verdict.provider_id)])
         return "task_learned"
-    if head.state is State.CANCELLED and not (verdict.state == "done" and head.provider_ref):
-        return "nothing_new"
+    if head.state in (State.REFUSED, State.CANCELLED):
+        return _printed_after_all(head, verdict)
     if writer.hurry([receipt_id]):
         return "hurried"
     if head.state in (State.QUEUED, State.SENDING):
         return "early"
     return "nothing_new"
+
+
+def _printed_after_all(head: writer.Head, verdict: CallbackVerdict) -> str:
+    """A receipt whose absence was taken for proven, perhaps on a person's word. If the provider says that it printed,
+    a cancelled one is asked about, and one that may still be cancelled and formed anew is an incident until somebody
+    has looked.
+    """
+    ref = verdict.provider_id or head.provider_ref
+    if verdict.state != "done" or not ref:
+        return "nothing_new"
+    if head.state is State.CANCELLED:
+        writer.touch([writer.Touch(head.receipt_id, head.version, 0, head.polls, ref)])
+        return "task_learned"
+    text = f"Сервис сообщил, что задача {ref} пробита, а чек значится отклонённым."
+    incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=text)
+    return "incident"
 
 
 def _earlier_key(head: writer.Head, verdict: CallbackVerdict) -> str:
