@@ -1,8 +1,8 @@
 """procrastinate over PostgreSQL with aiohttp.
 
-`main("defer", COUNT)` defers jobs in batches, as its documentation advises for many; `main("work", IN_FLIGHT)` is an asynchronous worker
-with one shared HTTP session and the connection pool of the connector. The result is stored by the task, in the same
-database.
+`main("defer", COUNT)` defers jobs in batches, as its documentation advises for many. `main("work", IN_FLIGHT)` is an
+asynchronous worker with one shared HTTP session and the connection pool of the connector. The result is stored by the
+task, in the same database.
 """
 
 from __future__ import annotations
