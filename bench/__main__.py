@@ -15,7 +15,7 @@ import orjson
 
 from bench import cache
 from bench.catalogue import MEASURES
-from bench.figures import Figure, calm, merged, table
+from bench.figures import Figure, calm, merged, side_by_side, table
 from bench.house import BenchError, House, free_port, postgresql_missing
 from bench.measures import FULL, QUICK, SHORT, Bench, Scale, opened
 
@@ -35,10 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--old", type=int, metavar="N", help="old receipts of the measures panel and flat")
     parser.add_argument("--memory-receipts", type=int, metavar="N", help="length of the queue of the measure memory")
     parser.add_argument("--load", type=int, metavar="N", help="only make the installations with N old receipts")
+    parser.add_argument("--show", action="store_true", help="only show bench/results.json as the table of the docs")
     parser.add_argument("--forget", action="store_true", help="only remove the kept installations with old receipts")
     options = parser.parse_args(argv)
     databases = [options.database] if options.database else ["sqlite", "postgresql"]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the houses are pulled down on the way out
+    if options.show:
+        print(side_by_side(orjson.loads(RESULTS.read_bytes())))
+        return 0
     if options.forget:
         cache.forget()
         return 0

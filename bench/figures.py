@@ -146,3 +146,39 @@ def _processor_ticks() -> tuple[int, int]:
         return 0, 0
     ticks = [int(word) for word in words[:8]]
     return sum(ticks), sum(ticks) - ticks[3] - ticks[4]
+
+
+def side_by_side(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows of bench/results.json as the table of docs/performance.md: both databases in one line."""
+    by_name: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        by_name.setdefault(row["name"], {})[row["database"]] = row
+    lines = [
+        "| what | unit | SQLite | ÷ floor | PostgreSQL | ÷ floor | must | goal | reached |",
+        "|---|---|--:|--:|--:|--:|---|---|---|",
+    ]
+    for name, found in by_name.items():
+        both = [found.get("sqlite"), found.get("postgresql")]
+        any_row = next(row for row in both if row)
+        cells = [name, any_row["unit"]]
+        for row in both:
+            cells.append(short(row["value"]) if row else "")
+            cells.append(_share(row["ratio_to_floor"]) if row else "")
+        sign = "≤" if any_row["unit"] in LOWER_IS_BETTER else "≥"
+        for bound in ("must", "goal"):
+            cells.append(
+                _joined(["" if not row or row[bound] is None else f"{sign} {short(row[bound])}" for row in both])
+            )
+        cells.append(_joined([row["reached"] if row else "" for row in both]))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _share(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
+
+
+def _joined(words: Sequence[str]) -> str:
+    """One word where both databases say the same."""
+    first, second = words
+    return first if first == second else f"{first or '–'} / {second or '–'}"
