@@ -45,6 +45,7 @@ def prepared(database: str, count: int) -> Path:
     if free < count * FREE_BYTES_A_RECEIPT:
         raise BenchError(f"{count} old receipts and a copy want {count * FREE_BYTES_A_RECEIPT >> 30} GB of free disk")
     shutil.rmtree(place, ignore_errors=True)
+    forget(f"{database}-{count}-*")  # those of older tables
     print(f"{database}: loading {count} old receipts into {place} …", file=sys.stderr)
     with House(database) as house:
         port = free_port()
@@ -74,20 +75,19 @@ def reopened(database: str, count: int) -> House:
     return House(database, like=place, like_database=_name(place))
 
 
-def forget() -> None:
-    """Remove every kept installation."""
-    for place in folder().glob("*-*-*"):
+def forget(pattern: str = "*-*-*") -> None:
+    """Remove kept installations, each with its database."""
+    for place in folder().glob(pattern):
         shutil.rmtree(place)
-    if not postgresql_missing():
-        with psycopg.connect(POSTGRESQL, autocommit=True) as admin:
-            found = admin.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [_PREFIX])
-            for (name,) in found.fetchall():
-                admin.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        if place.name.startswith("postgresql") and not postgresql_missing():
+            with psycopg.connect(POSTGRESQL, autocommit=True) as admin:
+                admin.execute(f'DROP DATABASE IF EXISTS "{_name(place)}"')
 
 
 def _name(place: Path) -> str:
+    """The database of a kept installation: checkouts with folders of their own have databases of their own."""
     _database, count, mark = place.name.split("-")
-    return f"{_PREFIX}{count}_{mark}"
+    return f"{_PREFIX}{count}_{mark}_{hashlib.sha256(str(place.parent).encode()).hexdigest()[:6]}"
 
 
 def _has_database(name: str) -> bool:
