@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [--only NAME] [--database …]`: measure, print the table, write the JSON."""
+"""`python -m bench [--quick | --full] [--only NAME] [--database …]`: measure, print the table, write the JSON."""
 
 from __future__ import annotations
 
@@ -13,47 +13,72 @@ from pathlib import Path
 
 import orjson
 
+from bench import cache
+from bench.catalogue import MEASURES
+from bench.figures import Figure, calm, merged, side_by_side, table
 from bench.house import BenchError, House, free_port, postgresql_missing
-from bench.measures import FULL, MEASURES, QUICK, Bench, Figure, Scale, opened
+from bench.measures import FULL, QUICK, SHORT, Bench, Scale, opened
 
 RESULTS = Path(__file__).resolve().parent / "results.json"
-FULL_SECONDS = 480
-QUICK_SECONDS = 90
+QUICK_SECONDS, SHORT_SECONDS, FULL_SECONDS = 150, 600, 3600
+EACH_RECEIPT_OF_MEMORY = 1 / 500  # seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the measures; 0 when each could be taken. A missed bound is shown, it is no failure: machines differ."""
-    parser = argparse.ArgumentParser(prog="bench", description="Chekhov's benchmarks: each figure beside its floor")
-    parser.add_argument("--quick", action="store_true", help="one round of everything, smaller (under 90 s)")
+    parser = argparse.ArgumentParser(prog="bench", description="Chekhov's benchmarks: figures beside floors and peers")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="one round of everything, small: 2.5 minutes at most")
+    size.add_argument("--full", action="store_true", help="1,000,000 old receipts, a queue of 100,000: some 40 minutes")
     parser.add_argument("--only", choices=list(MEASURES), action="append", help="this measure only; may be repeated")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], help="this database only")
-    parser.add_argument("--memory-receipts", type=int, help="length of the queue of the memory measure")
+    parser.add_argument("--old", type=int, metavar="N", help="old receipts of the measures panel and flat")
+    parser.add_argument("--memory-receipts", type=int, metavar="N", help="length of the queue of the measure memory")
+    parser.add_argument("--load", type=int, metavar="N", help="only make the installations with N old receipts")
+    parser.add_argument("--show", action="store_true", help="only show bench/results.json as the table of the docs")
+    parser.add_argument("--forget", action="store_true", help="only remove the kept installations with old receipts")
     options = parser.parse_args(argv)
-    scale = QUICK if options.quick else FULL
-    if options.memory_receipts:
-        scale = replace(scale, memory=options.memory_receipts)
-    until = time.monotonic() + (QUICK_SECONDS if options.quick else FULL_SECONDS)
-    load = os.getloadavg()[0]
-    print(f"{os.cpu_count()} cores, load {load:.1f} before the run", file=sys.stderr)
+    databases = [options.database] if options.database else ["sqlite", "postgresql"]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the houses are pulled down on the way out
+    if options.show:
+        print(side_by_side(orjson.loads(RESULTS.read_bytes())))
+        return 0
+    if options.forget:
+        cache.forget()
+        return 0
+    if options.load:
+        for database in databases:
+            if database == "sqlite" or not postgresql_missing():
+                cache.prepared(database, options.load)
+        return 0
+    scale = QUICK if options.quick else FULL if options.full else SHORT
+    scale = replace(scale, memory=options.memory_receipts or scale.memory, old=options.old or scale.old)
+    seconds = QUICK_SECONDS if options.quick else FULL_SECONDS if options.full else SHORT_SECONDS
+    return _run(databases, options.only, scale, seconds)
+
+
+def _run(databases: Sequence[str], only: Sequence[str] | None, scale: Scale, seconds: float) -> int:
+    until = time.monotonic() + seconds
+    print(f"{os.cpu_count()} cores, {calm()} before the run", file=sys.stderr)
     signal.signal(signal.SIGALRM, _time_is_up)
     figures: list[Figure] = []
     failed = False
-    databases = [options.database] if options.database else ["sqlite", "postgresql"]
     for number, database in enumerate(databases):
         missing = postgresql_missing() if database == "postgresql" else ""
         if missing:
             print(f"{database}: skipped. {missing}", file=sys.stderr)
-            failed = failed or options.database is not None
+            failed = failed or len(databases) == 1
             continue
         share = time.monotonic() + (until - time.monotonic()) / (len(databases) - number)
         signal.alarm(max(10, round(share - time.monotonic())))
-        failed = _measure(database, options.only or list(MEASURES), scale, share, figures) or failed
+        failed = _measure(database, only or list(MEASURES), scale, share, figures) or failed
         signal.alarm(0)
     print(table(figures))
-    if not options.only:
-        RESULTS.write_bytes(orjson.dumps([_json(figure) for figure in figures], option=orjson.OPT_INDENT_2))
-        print(f"written: {RESULTS}", file=sys.stderr)
+    rows = [figure.as_json() for figure in figures]
+    if RESULTS.exists() and (only or len(databases) == 1):  # a run of a part brings its rows only
+        rows = merged(orjson.loads(RESULTS.read_bytes()), rows)
+    RESULTS.write_bytes(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+    print(f"written: {RESULTS}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -67,13 +92,13 @@ def _measure(database: str, names: Sequence[str], scale: Scale, until: float, fi
                 if fitting is None:
                     print(f"{database}: {name} left out, the time of the run is up", file=sys.stderr)
                     continue
-                started = time.monotonic()
+                quiet, started = calm(), time.monotonic()
                 try:
-                    figures += MEASURES[name](fitting)
+                    figures += [replace(figure, calm=quiet) for figure in MEASURES[name](fitting)]
                 except BenchError as error:
                     failed = True
                     print(f"{database}: {name} FAILED: {error}", file=sys.stderr)
-                print(f"{database}: {name} took {time.monotonic() - started:.0f} s", file=sys.stderr)
+                print(f"{database}: {name} took {time.monotonic() - started:.0f} s, {quiet} before", file=sys.stderr)
     except BenchError as error:
         failed = True
         print(f"{database}: FAILED: {error}", file=sys.stderr)
@@ -89,49 +114,10 @@ def _fitting(bench: Bench, name: str, until: float) -> Bench | None:
     left = until - time.monotonic()
     if left < 5:
         return None
-    if name == "memory" and left < bench.scale.memory / 700:
-        smaller = max(2000, int(left * 700) // 1000 * 1000)
+    if name == "memory" and left < bench.scale.memory * EACH_RECEIPT_OF_MEMORY:
+        smaller = max(2000, int(left / EACH_RECEIPT_OF_MEMORY) // 1000 * 1000)
         return replace(bench, scale=replace(bench.scale, memory=min(smaller, bench.scale.memory)))
     return bench
-
-
-def _json(figure: Figure) -> dict[str, object]:
-    peers = figure.peers
-    best = (min if figure.lower_is_better else max)(peers.values()) if peers else None
-    return {
-        "name": figure.name,
-        "database": figure.database,
-        "value": round(figure.value, 3),
-        "unit": figure.unit,
-        "floor": None if figure.floor is None else round(figure.floor, 3),
-        "peers": peers,
-        "ratio_to_floor": round(figure.value / figure.floor, 3) if figure.floor else None,
-        "ratio_to_best_peer": round(figure.value / best, 3) if best else None,
-        "must": figure.must,
-        "rounds": [round(value, 3) for value in figure.rounds],
-        "note": figure.note,
-    }
-
-
-def table(figures: Sequence[Figure]) -> str:
-    """The figures as a Markdown table."""
-    rows = ["| what | database | value | unit | floor | ÷ floor | must | note |", "|---|---|--:|---|--:|--:|--:|---|"]
-    for item in figures:
-        floor = "" if item.floor is None else _short(item.floor)
-        ratio = f"{item.value / item.floor:.2f}" if item.floor else ""
-        must = ""
-        if item.must is not None:
-            reached = item.value <= item.must if item.lower_is_better else item.value >= item.must
-            must = f"{'≤' if item.lower_is_better else '≥'} {_short(item.must)} {'ok' if reached else 'MISSED'}"
-        rows.append(
-            f"| {item.name} | {item.database} | {_short(item.value)} | {item.unit} | {floor} | {ratio} | {must} "
-            f"| {item.note} |"
-        )
-    return "\n".join(rows)
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 if __name__ == "__main__":

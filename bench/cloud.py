@@ -16,8 +16,8 @@ from typing import cast
 
 import orjson
 
-_KEY = re.compile(rb'"external_id":"([^"]+)"')
-_SUM = re.compile(rb'"payments":\[\{"type":"[a-z_]+","sum":([0-9.]+)')
+_KEY = re.compile(rb'"external_id": ?"([^"]+)"')
+_SUM = re.compile(rb'"payments": ?\[\{[^}]*"sum": ?([0-9.]+)')
 
 
 class Book:
@@ -29,6 +29,7 @@ class Book:
         self.arrived: dict[bytes, int] = {}
         self.tasks: list[tuple[bytes, bytes]] = []  # key and sum; the place in the list is the task's number
         self.latency = 0.0
+        self.fn = b"99990789%08d" % (int(time.time() * 10) % 100_000_000)  # a fiscal storage of this run's own
         self.printed_at = time.strftime("%Y%m%dT%H%M%S")
 
     def post(self, body: bytes) -> bytes:
@@ -56,9 +57,9 @@ class Book:
         number = int(path.rsplit(b"/", 1)[1])
         key, paid = self.tasks[number - 1]
         return (
-            b'{"id":%d,"external_id":"%b","state":"done","fiscal_data":{"i":"%d","fn":"9999078900000001","t":"%b",'
+            b'{"id":%d,"external_id":"%b","state":"done","fiscal_data":{"i":"%d","fn":"%b","t":"%b",'
             b'"n":"1","fp":"%d","s":"%b","rn":"0000000000000001","sh":"1","shn":"%d"}}'
-        ) % (number, key, number, self.printed_at.encode(), 100_000 + number, paid, number)
+        ) % (number, key, number, self.fn, self.printed_at.encode(), 100_000 + number, paid, number)
 
 
 class Peer(asyncio.Protocol):

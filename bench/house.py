@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import resource
 import shutil
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 POSTGRESQL = os.environ.get("BENCH_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_PDEATHSIG = 1
+_houses = itertools.count(1)
 
 
 class BenchError(Exception):
@@ -48,20 +50,26 @@ def free_port() -> int:
 
 
 class House:
-    """A data folder and a database that are gone afterwards. Use as a context manager."""
+    """A data folder and a database that are gone afterwards. Use as a context manager.
 
-    def __init__(self, database: str) -> None:
+    With `like`, a copy of that kept installation (bench.cache): its secrets, and its database file or `like_database`.
+    """
+
+    def __init__(self, database: str, *, like: Path | None = None, like_database: str = "") -> None:
         self.database = database
         parent = ROOT / "var"
         parent.mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
-        self.name = f"chekhov_bench_{os.getpid()}"
+        self.name = f"chekhov_bench_{os.getpid()}_{next(_houses)}"
+        if like is not None:
+            shutil.copytree(like, self.folder, dirs_exist_ok=True)
         if database == "sqlite":
             self.url = f"sqlite:///{self.folder / 'chekhov.sqlite3'}"
         else:
             self.url = POSTGRESQL.rsplit("/", 1)[0] + f"/{self.name}"
             with psycopg.connect(POSTGRESQL, autocommit=True) as admin:
-                admin.execute(f'CREATE DATABASE "{self.name}"')
+                template = f' TEMPLATE "{like_database}"' if like_database else ""
+                admin.execute(f'CREATE DATABASE "{self.name}"{template}')
         self.web_port = free_port()
         self.key = ""
         self.row = 2500
@@ -73,12 +81,17 @@ class House:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes[::-1]:
-            self.end(process)
+        self.rest()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.database == "postgresql":
             with psycopg.connect(POSTGRESQL, autocommit=True) as admin:
                 admin.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+
+    def rest(self) -> None:
+        """End every process of the installation."""
+        for process in self._processes[::-1]:
+            self.end(process)
+        self._keeper = None
 
     def environment(self, **more: str) -> dict[str, str]:
         """What every process of this installation sees; settings of the caller's own are left behind."""
@@ -95,7 +108,7 @@ class House:
 
     def start(self, command: Sequence[str], **more: str) -> subprocess.Popen[bytes]:
         """A process that ends with this one."""
-        process = subprocess.Popen(command, env=self.environment(**more), cwd=ROOT, preexec_fn=_die_with_parent)  # noqa: PLW1509 -- one thread
+        process = subprocess.Popen(command, env=self.environment(**more), cwd=ROOT, preexec_fn=die_with_parent)  # noqa: PLW1509 -- one thread
         self._processes.append(process)
         return process
 
@@ -120,7 +133,7 @@ class House:
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 -- one thread
+                preexec_fn=die_with_parent,  # noqa: PLW1509 -- one thread
             )
             self._processes.insert(0, self._keeper)
         assert self._keeper.stdin is not None
@@ -132,14 +145,14 @@ class House:
             raise BenchError(f"the keeper fell while doing «{do}»")
         return dict(orjson.loads(line))
 
-    def once(self, module: str, spec: dict[str, Any]) -> dict[str, Any]:
+    def once(self, module: str, spec: dict[str, Any], *, seconds: float = 180) -> dict[str, Any]:
         """Run a module of the bench to its end; the object that it prints."""
         done = subprocess.run(
             [sys.executable, "-m", module, orjson.dumps(spec).decode()],
             env=self.environment(),
             cwd=ROOT,
             stdout=subprocess.PIPE,
-            timeout=180,
+            timeout=seconds,
             check=False,
         )
         if done.returncode:
@@ -232,7 +245,8 @@ def _await_port(port: int, process: subprocess.Popen[bytes], seconds: float = 30
     raise BenchError(f"nothing listens on port {port}")
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For `preexec_fn`: the child ends when this process does, and leaves no core behind."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import sys
 import time
 import uuid
@@ -21,11 +22,14 @@ import django
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402 -- Django first
+from django.conf import settings  # noqa: E402 -- Django first
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402
+from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
+from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from chekhov.config.clock import now  # noqa: E402
-from chekhov.config.database import clock_ms, execute, fetch, is_postgresql, writing  # noqa: E402
+from chekhov.config.database import as_uuid, clock_ms, execute, fetch, is_postgresql, writing  # noqa: E402
 from chekhov.delivery.lanes import lanes_ensure  # noqa: E402
 from chekhov.directory.models import (  # noqa: E402
     Organization,
@@ -36,6 +40,7 @@ from chekhov.directory.models import (  # noqa: E402
 )
 from chekhov.fiscal.money import Money  # noqa: E402
 from chekhov.fiscal.vocabulary import Channel, Means, RegisterVatRate, TaxSystem  # noqa: E402
+from chekhov.people.models import User  # noqa: E402
 from chekhov.people.services import apikey_create, source_get  # noqa: E402
 from chekhov.receipts.contents import PaymentContent  # noqa: E402
 from chekhov.receipts.recording import facts_record  # noqa: E402
@@ -47,7 +52,8 @@ from chekhov.sales.services import customer_put, invoice_put  # noqa: E402
 CUSTOMERS = 100
 CHUNK = 500
 FAR_MS = 86_400_000
-_numbers = itertools.count(1)
+AGAIN = 10_000_001  # the first invoice made in a copy of an older installation
+_numbers = [itertools.count(1)]
 
 
 def shop(service_url: str) -> dict[str, Any]:
@@ -90,7 +96,7 @@ def shop(service_url: str) -> dict[str, Any]:
 
 def invoices(count: int) -> dict[str, Any]:
     """So many invoices that wait to be paid: A-{first} and on."""
-    first = next(_numbers)
+    first = next(_numbers[0])
     source = source_get("bench")
     lines = (
         LineContent(name="Свеча зажигания NGK BKR6E-11", price="385.50", quantity="4"),
@@ -107,7 +113,7 @@ def invoices(count: int) -> dict[str, Any]:
     for start in range(1, count, CHUNK):
         clones = []
         for _ in range(min(CHUNK, count - start)):
-            name = f"A-{next(_numbers)}"
+            name = f"A-{next(_numbers[0])}"
             buyer = buyers[len(clones) % len(buyers)]
             clones.append(
                 Invoice(
@@ -137,6 +143,78 @@ def queue(count: int) -> dict[str, Any]:
         )
     _analyze()
     return {"count": count}
+
+
+def bare(count: int) -> dict[str, Any]:
+    """So many paid invoices of a region that has no register: they wait in «Оплачено без чека»."""
+    source = source_get("bench")
+    region = Region.objects.filter(code="ekb").first()
+    if region is None:
+        msk = Region.objects.get(code="msk")
+        region = Region.objects.create(code="ekb", name="Екатеринбург", organization=msk.organization, place=msk.place)
+    customer_put(
+        source=source,
+        external_id="C-ekb",
+        content=CustomerContent(name="Пётр Уральский", email="ural@example.ru", region=region.code),
+    )
+    line = LineContent(name="Колодки тормозные TRW GDB1044", price="2750.00", quantity="1")
+    paid_at = now()
+    for _ in range(count):
+        name = f"B-{next(_numbers[0])}"
+        invoice_put(source=source, external_id=name, content=InvoiceContent(customer="C-ekb", lines=(line,)))
+        content = PaymentContent(name, f"P-{name}", Money.parse("2750.00"), Means.CARD, Channel.ONLINE, paid_at)
+        facts_record(source=source, contents=[content], actor="bench")
+    return {"count": count}
+
+
+def reopen(service_url: str) -> dict[str, Any]:
+    """A copy of an older installation: its register now speaks to this provider; a new API key."""
+    with writing():
+        execute("UPDATE registers_account SET service_url = %s", [service_url])
+        execute("UPDATE receipts_receiptstate SET due_ms = NULL WHERE due_ms IS NOT NULL")
+    lanes_ensure()
+    _numbers[0] = itertools.count(AGAIN)
+    return {"key": apikey_create(source=source_get("bench"), name="bench again")[1]}
+
+
+def session() -> dict[str, Any]:
+    """A person who has logged in to the panel: the session's cookie."""
+    user = User.objects.filter(username="bench").first()
+    if user is None:
+        user = User.objects.create_superuser(username="bench", password=secrets.token_urlsafe(16))
+    store = SessionStore()
+    store[SESSION_KEY] = str(user.pk)
+    store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    store.create()
+    return {"cookie": f"{settings.SESSION_COOKIE_NAME}={store.session_key}"}
+
+
+def samples(count: int) -> dict[str, Any]:
+    """What people look for: of receipts spread over all, the contact, invoice's number, document's number and uuid."""
+    low, high = fetch("SELECT min(id), max(id) FROM receipts_receipt")[0]
+    found = []
+    for place in range(count):
+        row = fetch(
+            "SELECT r.id, r.uuid, r.contact, i.number, f.fd FROM receipts_receipt r "
+            "JOIN sales_invoice i ON i.id = r.invoice_id JOIN receipts_fiscalrecord f ON f.receipt_id = r.id "
+            "WHERE r.id >= %s ORDER BY r.id LIMIT 1",
+            [low + (high - low) * place // count],
+        )
+        found += [(row[0][0], str(as_uuid(row[0][1])), *row[0][2:])] if row else []
+    return {"samples": found, "count": high - low + 1}
+
+
+def settled(timeout: float) -> dict[str, Any]:
+    """Wait until the fate of every receipt is known, and say when that was."""
+    until = time.monotonic() + timeout
+    while time.monotonic() < until:
+        if not fetch("SELECT 1 FROM receipts_receiptstate WHERE due_ms IS NOT NULL LIMIT 1") and not fetch(
+            "SELECT 1 FROM receipts_receiptstate WHERE state = 'sending' LIMIT 1"
+        ):
+            return {"at": time.monotonic()}
+        time.sleep(0.02)
+    return {"at": None}
 
 
 def counts() -> dict[str, Any]:
@@ -202,8 +280,12 @@ def _analyze() -> None:
 
 
 COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
-    item.__name__: item for item in (shop, invoices, queue, counts, pause, resume, beating, retire, drained, size)
-}
+    item.__name__: item
+    for item in (
+        shop, reopen, session, samples, invoices, queue, bare, counts, pause, resume, beating, retire, drained, settled,
+        size,
+    )
+}  # fmt: skip
 
 
 def main() -> None:
