@@ -65,3 +65,16 @@ def test_an_unknown_link_is_not_found_and_a_forged_callback_is_kept(shop: None) 
     answer = post(f"/hooks/{account.provider}/{account.link_token}", b"{}", **{"X-HMAC-Signature": "0" * 32})
     assert (answer.status_code, answer.content) == (403, b"")
     assert Callback.objects.get().verdict == "forged"
+
+
+def test_a_secret_that_cannot_be_read_asks_the_provider_to_come_again(db: Any) -> None:
+    account = Account.objects.create(
+        provider="test", service_url="http://127.0.0.1:1", shop_id="s", secret_encrypted="broken", link_token="token-1"
+    )
+
+    answer = post(f"/hooks/{account.provider}/{account.link_token}", b'{"id": 1}', **{"X-HMAC-Signature": "abc"})
+
+    assert answer.status_code == 503
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "secret_unreadable"
+    assert not Callback.objects.exists(), "what cannot be judged is not stored: it comes again"

@@ -218,3 +218,30 @@ def test_registers_and_regions(api: Caller) -> None:
     assert (regions["spb"]["register"], regions["spb"]["reason"]["code"]) == (None, "register_inactive")
     assert (regions["ekb"]["register"], regions["ekb"]["reason"]["code"]) == (None, "no_register")
     assert regions["ekb"]["steps"]
+
+
+def test_a_late_receipt_says_what_it_waits_for(billed: Caller, paid: Receipt) -> None:
+    with transaction.atomic():
+        head = writer.heads([paid.pk])[paid.pk]
+        writer.amend([writer.Amendment(head, "held_late", error_code="late", error_text="Опоздал")], actor="delivery")
+
+    found = billed.got(f"receipts/{paid.uuid}")
+
+    assert found["state"] == "queued"
+    assert found["standby"] is None
+    assert found["error"]["code"] == "late"
+    assert "чек коррекции" in found["error"]["next_step"]
+
+
+def test_a_register_says_why_it_sends_nothing(billed: Caller, paid: Receipt) -> None:
+    from chekhov.delivery.lanes import lanes_ensure
+    from chekhov.delivery.models import Breaker, Lane
+
+    assert billed.got("registers")["registers"][0]["hold"] is None
+    lanes_ensure()
+    Lane.objects.update(breaker=Breaker.OPEN.value, breaker_text="Сервис не ответил вовремя.")
+
+    hold = billed.got("registers")["registers"][0]["hold"]
+
+    assert hold["code"] == "breaker"
+    assert "не ответил" in hold["text"]

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from chekhov.delivery.callbacks import KEPT_REJECTED_AN_HOUR, MAX_BODY_BYTES, callback_receive
+from chekhov.delivery.callbacks import KEPT_REJECTED_AN_HOUR, MAX_BODY_BYTES, callback_receive, rejected_today
 from chekhov.delivery.models import Callback
 from chekhov.delivery.requests import receipt_retry
 from chekhov.drivers.komtet.signature import sign
+from chekhov.receipts import writer
 from chekhov.receipts.models import Receipt, ReceiptEvent, ReceiptState
 from chekhov.registers.models import Account, Register
-from chekhov.registers.services import notification_link
+from chekhov.registers.secrets import SecretUnreadable
+from chekhov.registers.services import notification_link, register_save
 from tests import factories
 from tests.integration import delivering
 
@@ -226,3 +228,48 @@ def test_the_task_of_an_old_key_is_not_taken_for_the_next_one_s(receipt: Receipt
 
     assert state(receipt).provider_ref == ""
     assert delivering.claim_one().key == job.key
+
+
+def test_one_signed_with_the_former_secret_is_not_believed_and_nothing_is_lost(
+    receipt: Receipt, register: Register
+) -> None:
+    """A secret was replaced while notifications were on their way."""
+    from tests.integration.test_lanes import content
+
+    delivering.through_to_accepted()
+    register_save(content=content(register, secret="new-secret"), actor=None, register=register)
+    before = ReceiptState.objects.filter(pk=receipt.pk).values().get()
+
+    assert notify(receipt.account, external_id=str(receipt.uuid)) == 403
+
+    assert ReceiptState.objects.filter(pk=receipt.pk).values().get() == before
+    assert rejected_today(receipt.account_id) == 1, "and somebody can see it"
+    asked = delivering.claim_one()
+    assert delivering.answer(asked, delivering.done(asked)) == "fiscalized"
+    assert notify(Account.objects.get(), secret="new-secret", external_id=str(receipt.uuid)) == 200
+
+
+def test_a_secret_that_cannot_be_read_judges_nothing(receipt: Receipt) -> None:
+    delivering.through_to_accepted()
+    Account.objects.update(secret_encrypted="broken")
+
+    with pytest.raises(SecretUnreadable):
+        notify(receipt.account, external_id=str(receipt.uuid))
+
+    assert not Callback.objects.exists()
+
+
+def test_the_old_key_of_a_moved_receipt_brings_it_back_to_its_first_register(receipt: Receipt) -> None:
+    """The first register printed it against its own word, and the other has not been asked yet."""
+    job = delivering.claim_one()
+    assert delivering.answer(job, delivering.NOT_SENT) == "queued"
+    other = factories.register(factories.region("spb", receipt.organization), shop_id="other", queue=778)
+    head = writer.heads([receipt.pk])[receipt.pk]
+    moved = writer.Amendment(head, "moved_to_standby", due_in_ms=0, lane=(other.account_id, 778), key_number=2)
+    writer.amend([moved], actor="delivery")
+
+    assert notify(receipt.account, external_id=str(receipt.uuid)) == 200
+
+    found = state(receipt)
+    assert (found.state, found.queue, found.key_number, found.provider_ref) == ("accepted", 777, 1, "501")
+    assert writer.chain_is_whole(receipt.pk)

@@ -154,7 +154,11 @@ def refusal_of(first: Register, standby: Register, **values: Any) -> str:
 
 def test_a_stand_by_register_that_no_longer_fits_is_told_and_not_used(first: Register, standby: Register) -> None:
     spb = factories.region("spb", first.organization)
-    saved = register_save(content=content(standby, extra_region_ids=frozenset({spb.pk})), actor=None, register=standby)
+    saved = register_save(
+        content=content(standby, extra_region_ids=frozenset({spb.pk}), active_online=False),
+        actor=None,
+        register=standby,
+    )
     assert any("больше не подходит" in notice for notice in saved.notices)
     sell(first)
     down(first)

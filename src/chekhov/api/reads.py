@@ -12,6 +12,8 @@ from django.db.models import QuerySet
 from chekhov.api import answers
 from chekhov.api.documents import document_json, fiscal_json, word
 from chekhov.delivery.models import Attempt
+from chekhov.delivery.selectors import NEXT_STEPS, LaneState, hold_words, lane_states
+from chekhov.delivery.standby import standby_of
 from chekhov.directory.models import Region
 from chekhov.errors import Fault, Invalid, NotFound
 from chekhov.fiscal.codec import load
@@ -97,7 +99,7 @@ def _known(*external_ids: str) -> bool:
 
 def _receipts(source: Source) -> QuerySet[Receipt]:
     return Receipt.objects.filter(customer__source=source).select_related(
-        "status", "register", "customer", "invoice", "obligation__fact"
+        "status", "register__standby", "customer", "invoice", "obligation__fact"
     )
 
 
@@ -190,7 +192,7 @@ def _receipt(source: Source, uuid: UUID) -> Receipt:
 
 def _item_json(row: Receipt) -> Json:
     status, fact = row.status, row.obligation.fact
-    state = State(status.state)
+    state, standby = State(status.state), standby_of(row)
     return {
         "id": str(row.uuid),
         "kind": row.kind,
@@ -204,7 +206,12 @@ def _item_json(row: Receipt) -> Json:
         "fact": {"kind": fact.kind, "id": fact.external_id},
         "created_at": answers.instant(row.created_at),
         "changed_at": answers.instant(status.changed_at),
-        "error": {"code": status.error_code, "text": status.error_text, "next_step": STATE_STEPS[state]}
+        "standby": str(standby.uuid) if standby is not None else None,
+        "error": {
+            "code": status.error_code,
+            "text": status.error_text,
+            "next_step": NEXT_STEPS.get(status.error_code, STATE_STEPS[state]),
+        }
         if status.error_code
         else None,
     }
@@ -243,14 +250,22 @@ def _cursor_read(cursor: str) -> int:
 # --- directories ------------------------------------------------------------------------------------------------------
 
 
+def _hold_json(lane: LaneState | None) -> Json | None:
+    """Why a register's queue sends nothing now."""
+    if lane is None or lane.hold is None:
+        return None
+    return {"code": lane.hold.value, "text": hold_words(lane)}
+
+
 def registers_read() -> Json:
     """The cash-register records in use. The directories are common to all sources."""
     rows = (
         Register.objects.filter(archived_at__isnull=True)
-        .select_related("account", "organization", "region")
+        .select_related("account", "organization", "region", "standby")
         .prefetch_related("extra_regions")
         .order_by("pk")
     )
+    lanes = {(lane.account_id, lane.queue): lane for lane in lane_states(depth=False)}
     return {
         "registers": [
             {
@@ -267,6 +282,8 @@ def registers_read() -> Json:
                 "online_method": word(1214, PaymentMethod(row.online_method)),
                 "topup_method": word(1214, PaymentMethod(row.topup_method)),
                 "ffd": word(1209, Ffd(row.ffd)),
+                "standby": str(row.standby.uuid) if row.standby is not None else None,
+                "hold": _hold_json(lanes.get((row.account_id, row.queue))),
             }
             for row in rows
         ]

@@ -234,6 +234,7 @@ class ReceiptItem(Answer):
     fact: FactRef
     created_at: AwareDatetime
     changed_at: AwareDatetime
+    standby: Annotated[UUID | None, Field(description="Резервная касса, на которую чек переведён; null — на своей.")]
     error: ErrorAnswer | None
 
 
@@ -250,6 +251,7 @@ _ITEM: dict[str, Any] = {
     "fact": {"kind": "payment", "id": "P-1"},
     "created_at": "2026-11-24T07:15:01Z",
     "changed_at": "2026-11-24T07:15:02Z",
+    "standby": None,
     "error": None,
 }
 
@@ -405,6 +407,13 @@ class EventsAnswer(Answer):
 # --- directories ------------------------------------------------------------------------------------------------------
 
 
+class HoldAnswer(Answer):
+    """Почему касса сейчас не отправляет. Оплаты принимать можно: чеки ждут в очереди."""
+
+    code: Literal["stopped", "breaker", "paused", "diverted"]
+    text: str
+
+
 class RegisterAnswer(Answer):
     """Запись «Онлайн-кассы для фискализации»."""
 
@@ -421,6 +430,8 @@ class RegisterAnswer(Answer):
     online_method: Word
     topup_method: Word
     ffd: Word
+    standby: Annotated[UUID | None, Field(description="Резервная касса.")]
+    hold: HoldAnswer | None
 
 
 class RegistersAnswer(Answer):

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from chekhov.config.database import fetch, read_clock_ms
 from chekhov.delivery.models import Breaker, Lane
+from chekhov.receipts.lateness import CHOICE
 from chekhov.receipts.models import ReceiptState
 from chekhov.receipts.states import State
 
@@ -17,6 +18,15 @@ LATE = "late"
 """Error code of a queued receipt that is more than the threshold late: nothing is sent until a person has chosen."""
 PERSON_DECIDES = "person_decides"
 """Error code of an unknown outcome that the provider's protocol cannot settle."""
+
+
+NEXT_STEPS = {
+    LATE: CHOICE,
+    PERSON_DECIDES: "Найдите чек в кабинете сервиса: если он есть, впишите номер задачи, если нет — подтвердите это.",
+    "standby_stays": "Чек уйдёт, когда основная касса заработает. Если ждать нельзя, отмените его и пробейте новый.",
+    "task_unknown": "Найдите чек в кабинете сервиса и впишите номер задачи в карточке чека.",
+}
+"""What a person does about an error code that says more than the state."""
 
 
 class Hold(StrEnum):

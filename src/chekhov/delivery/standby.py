@@ -18,6 +18,7 @@ from chekhov.delivery.models import Breaker, Lane
 from chekhov.drivers import registry
 from chekhov.fiscal.codec import load
 from chekhov.receipts import writer
+from chekhov.receipts.models import Receipt
 from chekhov.receipts.states import State
 from chekhov.registers.models import Register
 from chekhov.registers.standby import standing_of, unfit
@@ -34,6 +35,15 @@ class Pair:
     first: Register
     standby: Register
     reason: str  # a sentence: why the first cannot be reached
+
+
+def standby_of(receipt: Receipt) -> Register | None:
+    """The stand-by register that a receipt was moved to; None where its own has it. Needs `status` and `register`."""
+    status, own = receipt.status, receipt.register
+    if (status.account_id, status.queue) == (own.account_id, own.queue) or own.standby is None:
+        return None
+    is_there = (own.standby.account_id, own.standby.queue) == (status.account_id, status.queue)
+    return own.standby if is_there else None
 
 
 def down_since(lane: Lane | None) -> tuple[int, str]:

@@ -14,6 +14,7 @@ from chekhov.delivery.models import Attempt, Callback
 from chekhov.delivery.outcomes import OUTCOME_LABELS
 from chekhov.delivery.requests import is_settleable, receipt_cancel, receipt_retry
 from chekhov.delivery.selectors import LATE, PERSON_DECIDES
+from chekhov.delivery.standby import standby_of
 from chekhov.drivers.contract import Verdict
 from chekhov.errors import Refusal
 from chekhov.fiscal.codec import CodecError, load
@@ -25,7 +26,6 @@ from chekhov.panel.trouble import TROUBLE, next_step_of
 from chekhov.receipts.lateness import is_late
 from chekhov.receipts.models import FiscalRecord, Receipt, ReceiptEvent
 from chekhov.receipts.states import State
-from chekhov.registers.models import Register
 
 REASONS = {
     "formed": "Чек составлен",
@@ -137,15 +137,6 @@ def _context(receipt: Receipt) -> dict[str, Any]:
         "policy": policy_words(receipt.obligation.policy),
         "routing": receipt.obligation.routing.get("steps", ()),
     }
-
-
-def standby_of(receipt: Receipt) -> Register | None:
-    """The stand-by register that has the receipt now; None where its own has it."""
-    status, own = receipt.status, receipt.register
-    if (status.account_id, status.queue) == (own.account_id, own.queue) or own.standby is None:
-        return None
-    is_there = (own.standby.account_id, own.standby.queue) == (status.account_id, status.queue)
-    return own.standby if is_there else None
 
 
 @staff

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from chekhov.delivery.selectors import LATE, PERSON_DECIDES
-from chekhov.delivery.standby import STAYS
+from chekhov.delivery.selectors import NEXT_STEPS
 from chekhov.drivers import registry
 from chekhov.drivers.errors import UnknownProvider
-from chekhov.receipts.lateness import CHOICE
 from chekhov.receipts.models import ReceiptState
 from chekhov.receipts.states import State
 
@@ -30,12 +28,8 @@ def next_step_of(state: ReceiptState) -> str:
         return "Повтор заказан: касса ещё раз проверит старое задание, и чек уйдёт снова."
     if state.wanted == "cancel":
         return "Отмена заказана: касса ещё раз проверит старое задание, и чек будет отменён."
-    if state.state == State.QUEUED and state.error_code == LATE:
-        return CHOICE
-    if state.state == State.UNKNOWN and state.error_code == PERSON_DECIDES:
-        return "Найдите чек в кабинете сервиса: если он есть, впишите номер задачи, если нет — подтвердите это."
-    if state.state == State.QUEUED and state.error_code == STAYS:
-        return "Чек уйдёт, когда основная касса снова заработает. Если ждать нельзя, отмените его и пробейте новый."
+    if state.error_code in NEXT_STEPS and State(state.state) in (State.QUEUED, State.UNKNOWN, State.ACCEPTED):
+        return NEXT_STEPS[state.error_code]
     return _STEPS[State(state.state)]
 
 
