@@ -47,6 +47,11 @@ def writing(*, together: bool = False) -> Iterator[None]:
             yield
 
 
+def writer_is_awaited() -> bool:
+    """Whether another process waited for this one's last writing transaction to end. Only SQLite's writers wait."""
+    return not is_postgresql() and turnstile.was_awaited(connection.settings_dict["NAME"])
+
+
 def clock_ms() -> str:
     """The database's own clock as an SQL expression: milliseconds since 1970."""
     if is_postgresql():

@@ -24,6 +24,7 @@ class _Turnstile:
     def __init__(self, database: Path) -> None:
         self._threads = threading.RLock()
         self._depth = 0
+        self.was_awaited = False
         self._next = os.open(f"{database}-next", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._writer = os.open(f"{database}-writer", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
@@ -38,6 +39,7 @@ class _Turnstile:
             finally:
                 self._depth -= 1
                 if self._depth == 0:
+                    self.was_awaited = self._is_awaited()
                     fcntl.flock(self._writer, fcntl.LOCK_UN)
 
     def _come_in(self) -> None:
@@ -46,6 +48,14 @@ class _Turnstile:
             fcntl.flock(self._writer, fcntl.LOCK_EX)
         finally:
             fcntl.flock(self._next, fcntl.LOCK_UN)
+
+    def _is_awaited(self) -> bool:
+        try:
+            fcntl.flock(self._next, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._next, fcntl.LOCK_UN)
+        return False
 
 
 _in_memory = threading.RLock()
@@ -67,3 +77,9 @@ def turn(database: str | Path) -> Iterator[None]:
     else:
         with _turnstile(name, os.getpid()).turn():
             yield
+
+
+def was_awaited(database: str | Path) -> bool:
+    """Whether another process stood waiting when this one last gave up its turn."""
+    name = str(database)
+    return Path(name).is_absolute() and _turnstile(name, os.getpid()).was_awaited

@@ -324,7 +324,7 @@ def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> 
     these, parameters = one_of("s.receipt_id", revived)
     replaced = fetch(
         "SELECT s.receipt_id FROM receipts_receiptstate s WHERE EXISTS (SELECT 1 FROM receipts_receiptstate o "
-        f"WHERE o.obligation_id = s.obligation_id AND o.state <> 'cancelled') AND {these}",
+        f"WHERE o.obligation_id = s.obligation_id AND NOT (o.state = 'cancelled')) AND {these}",
         parameters,
     )
     for row in replaced:

@@ -26,7 +26,7 @@ from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 
-from chekhov.config.database import clock_ms, execute, writing
+from chekhov.config.database import clock_ms, execute, writer_is_awaited, writing
 from chekhov.delivery.breaker import LaneKey
 from chekhov.delivery.claims import Claimer, Job, JobKind, is_work_due
 from chekhov.delivery.lanes import lanes_ensure
@@ -46,6 +46,8 @@ IDLE_SECONDS = 0.02
 HELD_SECONDS = 0.1  # work is due, but its lane has no permits
 GROUP = 100
 GROUP_SECONDS = 0.02
+GENTLE = 24  # claims and outcomes in a transaction while somebody else waits to write to the same SQLite file
+GENTLE_SECONDS = 0.25
 BEAT_SECONDS = 2.0
 KEPT_ANSWER = 20_000
 SWITCH_SECONDS = 0.005  # the thread that holds the database's write lock must not wait long for the event loop
@@ -78,6 +80,7 @@ class Worker:
         self._open = 0  # jobs claimed and not yet committed
         self._freed = asyncio.Event()
         self._sent = 0
+        self._gentle_until = 0.0
         self._started_at = timezone.now()
 
     def stop(self) -> None:
@@ -116,7 +119,8 @@ class Worker:
         try:
             is_due = await self._in_db(is_work_due)
             held = dict(self._held)
-            jobs = await self._in_db(lambda: self._claimer.claim(room, held, self._most)) if is_due else []
+            most = min(room, GENTLE) if self._is_gentle() else room
+            jobs = await self._in_db(lambda: self._claimer.claim(most, held, self._most)) if is_due else []
         except DatabaseError as error:
             await self._database_fault("claim", error)
             return
@@ -196,7 +200,8 @@ class Worker:
             group = [await self._results.get()]
             loop = asyncio.get_running_loop()
             until = loop.time() + GROUP_SECONDS
-            while len(group) < GROUP:
+            most = GENTLE if self._is_gentle() else GROUP
+            while len(group) < most:
                 if not self._results.empty():
                     group.append(self._results.get_nowait())
                     continue
@@ -264,7 +269,15 @@ class Worker:
             execute(f"DELETE FROM delivery_workerbeat WHERE seen_ms < {clock_ms()} - 86400000")
 
     async def _in_db(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._db, work)
+        loop = asyncio.get_running_loop()
+        done, is_awaited = await loop.run_in_executor(self._db, lambda: (work(), writer_is_awaited()))
+        if is_awaited:
+            self._gentle_until = loop.time() + GENTLE_SECONDS
+        return done
+
+    def _is_gentle(self) -> bool:
+        """Whether the shop's own writes stood waiting just now: then they must not wait long."""
+        return asyncio.get_running_loop().time() < self._gentle_until
 
     async def _database_fault(self, where: str, error: Exception) -> None:
         log.warning("worker.database_fault", where=where, error=str(error)[:200])

@@ -82,6 +82,7 @@ class Receipt(models.Model):
         indexes = [
             models.Index(fields=["contact"], name="receipt_contact"),
             models.Index(fields=["created_at"], name="receipt_created"),
+            models.Index(fields=["register", "id"], name="receipt_of_register"),
         ]
 
 
@@ -133,6 +134,7 @@ class ReceiptState(models.Model):
                 fields=["lease_until_ms"], condition=models.Q(lease_until_ms__isnull=False), name="state_leased"
             ),
             models.Index(fields=["state", "receipt"], name="state_list"),
+            models.Index(fields=["obligation"], condition=models.Q(state="cancelled"), name="state_cancelled"),
             models.Index(
                 fields=["receipt"],
                 condition=models.Q(error_code__in=["late", "person_decides"]),
@@ -201,4 +203,4 @@ class FiscalRecord(models.Model):
     class Meta:
         verbose_name = "фискальные данные"
         verbose_name_plural = "фискальные данные"
-        constraints = [models.UniqueConstraint(fields=["fn", "fd"], name="fiscal_document_once")]
+        constraints = [models.UniqueConstraint(fields=["fd", "fn"], name="fiscal_document_once")]
