@@ -202,7 +202,7 @@ def test_a_worker_that_never_was_is_missed_only_when_receipts_wait(register: Reg
     assert "ни разу не запускался" in found_by("worker_silent", later_ms=HOUR_MS)[0].text
 
 
-def test_every_rule_of_the_issue_is_there() -> None:
+def test_every_rule_that_was_promised_is_there() -> None:
     assert set(RULES) >= {
         "receipt_old", "register_failing", "passive_queue", "no_callback", "breaker_open", "unknown_outcome",
         "fact_without_receipt", "credentials_refused", "incident_open", "worker_silent",
