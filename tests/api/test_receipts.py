@@ -225,7 +225,7 @@ def test_a_late_receipt_says_what_it_waits_for(billed: Caller, paid: Receipt) ->
         head = writer.heads([paid.pk])[paid.pk]
         writer.amend([writer.Amendment(head, "held_late", error_code="late", error_text="Опоздал")], actor="delivery")
 
-    found = billed.got(f"receipts/{paid.uuid}")
+    _, found = billed.get(f"receipts/{paid.uuid}")
 
     assert found["state"] == "queued"
     assert found["standby"] is None
@@ -237,11 +237,11 @@ def test_a_register_says_why_it_sends_nothing(billed: Caller, paid: Receipt) -> 
     from chekhov.delivery.lanes import lanes_ensure
     from chekhov.delivery.models import Breaker, Lane
 
-    assert billed.got("registers")["registers"][0]["hold"] is None
+    assert billed.get("registers")[1]["registers"][0]["hold"] is None
     lanes_ensure()
     Lane.objects.update(breaker=Breaker.OPEN.value, breaker_text="Сервис не ответил вовремя.")
 
-    hold = billed.got("registers")["registers"][0]["hold"]
+    hold = billed.get("registers")[1]["registers"][0]["hold"]
 
     assert hold["code"] == "breaker"
     assert "не ответил" in hold["text"]

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from chekhov.config.database import execute
 from chekhov.delivery import absence
+from chekhov.delivery.claims import Claimer, JobKind
+from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.models import Absence, Attempt
 from chekhov.delivery.requests import receipt_absent, receipt_cancel, receipt_found
+from chekhov.delivery.results import Result, results_commit
 from chekhov.delivery.selectors import PERSON_DECIDES, waiting_for_person
-from chekhov.drivers.contract import Dedup
+from chekhov.drivers.contract import Dedup, NotFound, Unsure
 from chekhov.errors import Conflict, Invalid
 from chekhov.people.models import Action
 from chekhov.receipts.models import Receipt, ReceiptEvent, ReceiptState
@@ -20,7 +24,7 @@ from chekhov.receipts.states import State
 from tests import factories
 from tests.faults.conftest import Installation
 from tests.faults.plain import Cabinet, PlainDriver, provided, serving
-from tests.faults.truth import all_in, states
+from tests.faults.truth import all_in, hurry_all, states
 
 FISCALIZED = all_in(State.FISCALIZED)
 Connect = Callable[..., None]
@@ -276,3 +280,30 @@ def _is_old() -> bool:
     from chekhov.config.clock import now
 
     return Attempt.objects.get().sent_at < now() - absence.longest_call()
+
+
+def test_an_old_no_says_nothing_of_what_was_sent_after_it(
+    installation: Installation, cabinet: Cabinet, connect: Connect, settings: Any
+) -> None:
+    """A worker asked by key, heard «there is none» and stalled; meanwhile another has sent the same bytes again."""
+    settings.CHEKHOV_LEASE_SECONDS, settings.CHEKHOV_CONNECT_TIMEOUT_SECONDS = 0, 0
+    settings.CHEKHOV_READ_TIMEOUT_SECONDS = 0  # no call can be under way
+    connect(lookup=True, dedup=Dedup.STRONG)
+    lanes_ensure()
+    installation.sell()
+    claimer = Claimer("worker-1")
+    (sent,) = claimer.claim(1)
+    results_commit([Result(sent, Unsure("оборвалось"))], "worker-1")
+    hurry_all()
+    (asked,) = claimer.claim(1)
+    assert (asked.kind, asked.attempt_number) == (JobKind.LOOKUP, 1)
+    execute("UPDATE receipts_receiptstate SET polls = 1")  # the repeat's turn
+    hurry_all()
+    (repeated,) = Claimer("worker-2").claim(1)
+    assert repeated.kind is JobKind.ASK
+    results_commit([Result(repeated, Unsure("оборвалось"))], "worker-2")
+
+    results_commit([Result(asked, NotFound(True), 404)], "worker-1")
+
+    assert states() == {"unknown": 1}
+    assert not Absence.objects.exists()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chekhov.config.database import execute, read_clock_ms
-from chekhov.delivery.claims import JobKind, key_of
+from chekhov.delivery.claims import Claimer, JobKind, key_of
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.limits import lane_stop
 from chekhov.delivery.models import Absence, Attempt, Breaker, Lane
@@ -299,8 +299,60 @@ def test_a_person_s_stop_and_wrong_credentials_count_as_down(first: Register) ->
     assert standby_serve() == 1
 
     sell(first)
-    Lane.objects.filter(queue=777).update(stopped_ms=0, stopped_by="", pause_since_ms=read_clock_ms() - 16 * MINUTES)
+    Lane.objects.filter(queue=777).update(
+        stopped_ms=0,
+        stopped_by="",
+        pause_since_ms=read_clock_ms() - 16 * MINUTES,
+        paused_until_ms=read_clock_ms() + MINUTES,
+    )
     assert standby_serve() == 1
+
+
+def test_a_pause_that_is_long_over_is_no_reason_to_move(first: Register) -> None:
+    sell(first)
+    clock = read_clock_ms()
+    Lane.objects.filter(queue=777).update(pause_since_ms=clock - 16 * MINUTES, paused_until_ms=clock - 15 * MINUTES)
+
+    assert standby_serve() == 0
+    assert claim_one().channel.queue == 777
+
+
+def test_a_diverted_register_is_found_to_be_back_without_a_receipt_being_risked(first: Register) -> None:
+    down(first, open_until_ms=read_clock_ms())
+    standby_serve()
+    sell(first)
+    assert claim() == [], "the receipt is on its way to the other"
+    (channel,) = lanes_to_ask(Claimer(OWNER))
+
+    access_note(channel, AccessReport(AccessState.NO_ANSWER))
+    assert Lane.objects.get(queue=777).breaker == Breaker.OPEN
+
+    access_note(channel, AccessReport(AccessState.OK))
+    assert Lane.objects.get(queue=777).breaker == Breaker.CLOSED
+    assert standby_serve() == 0
+    assert claim_one().channel.queue == 777
+
+
+def test_an_open_breaker_is_not_asked_before_its_time(first: Register) -> None:
+    down(first)
+
+    assert lanes_to_ask(Claimer(OWNER)) == []
+
+
+def test_where_the_queue_cannot_be_asked_a_receipt_is_the_probe(
+    first: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chekhov.drivers.komtet.driver import CAPABILITIES, KomtetDriver
+
+    monkeypatch.setattr(KomtetDriver, "capabilities", replace(CAPABILITIES, queue_state=False))
+    down(first, open_until_ms=read_clock_ms())
+    standby_serve()
+    sell(first)
+
+    job = claim_one()
+
+    assert (job.kind, job.channel.queue) == (JobKind.SEND, 777)
+    assert Lane.objects.get(queue=777).breaker == Breaker.HALF_OPEN
 
 
 def test_a_document_that_the_other_provider_cannot_take_stays(first: Register, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,8 +397,6 @@ def test_when_the_first_works_again_new_receipts_go_there(first: Register) -> No
 
 
 def test_a_queue_without_a_register_is_noticed_and_diverted(first: Register, standby: Register) -> None:
-    from chekhov.delivery.claims import Claimer
-
     claimer = Claimer(OWNER)
     (channel,) = lanes_to_ask(claimer)
     assert channel.queue == 777, "only the queue for which somebody stands by is asked about"

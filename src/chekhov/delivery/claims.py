@@ -206,7 +206,7 @@ class Claimer:
             " AND (r.after_id IS NULL OR EXISTS (SELECT 1 FROM receipts_receiptstate b "
             "WHERE b.receipt_id = r.after_id AND b.state = 'fiscalized'))"
         )
-        if lane.is_diverted:
+        if lane.is_diverted and not self._must_probe(lane):
             follows += _not_in("r.register_id", diverted_registers(lane.account_id, lane.queue))
         due = self._due_in(lane, _SENDS, limit, now_ms, follows)
         if not any(item.is_late for item in due):
@@ -214,6 +214,11 @@ class Claimer:
         crowd = self._due_in(lane, _SENDS, lateness.HOLD_AT_ONCE, now_ms, follows)
         lateness.hold([item.head for item in crowd if item.is_late])
         return [item for item in crowd if not item.is_late][:limit]
+
+    def _must_probe(self, lane: LaneRow) -> bool:
+        """A diverted lane whose service has no other way to be asked whether it is back: see `watching`."""
+        channel = self.channel(*lane.key) if lane.is_probe else None
+        return channel is not None and not channel.driver.capabilities.queue_state
 
     @staticmethod
     def _due_in(lane: LaneRow, states: tuple[str, ...], limit: int, now_ms: int, which: str) -> list[Due]:
@@ -238,7 +243,7 @@ class Claimer:
 
     def _take(self, channel: Channel, due: Sequence[Due]) -> list[Job]:
         sends: list[Due] = []
-        jobs: list[Job] = []
+        asked: list[tuple[JobKind, writer.Head]] = []
         touches: list[writer.Touch] = []
         lease_ms = settings.CHEKHOV_LEASE_SECONDS * 1000
         for item in due:
@@ -256,9 +261,9 @@ class Claimer:
             if kind is JobKind.ASK:
                 sends.append(item)
                 continue
-            key = key_of(head.uuid, head.key_number)
-            jobs.append(Job(kind, head.receipt_id, channel, key, head.provider_ref, head.wanted))
+            asked.append((kind, head))
         writer.touch(touches)
+        jobs = self._questions(channel, asked)
         if not sends:
             return jobs
         earlier = self._earlier([item.head.receipt_id for item in sends])
@@ -326,6 +331,32 @@ class Claimer:
                 item.due_ms,
             )
             for item, body, number, _ in taken
+        ]
+
+    @staticmethod
+    def _questions(channel: Channel, asked: Sequence[tuple[JobKind, writer.Head]]) -> list[Job]:
+        """Questions, which are no attempts. One by key remembers the last sending that it can speak of."""
+        last: dict[int, int] = {}
+        by_key = [head.receipt_id for kind, head in asked if kind is JobKind.LOOKUP]
+        if by_key:
+            these, parameters = one_of("receipt_id", by_key)
+            last = dict(
+                fetch(
+                    f"SELECT receipt_id, MAX(number) FROM delivery_attempt WHERE {these} GROUP BY receipt_id",
+                    parameters,
+                )
+            )
+        return [
+            Job(
+                kind,
+                head.receipt_id,
+                channel,
+                key_of(head.uuid, head.key_number),
+                head.provider_ref,
+                head.wanted,
+                attempt_number=last.get(head.receipt_id, 0),
+            )
+            for kind, head in asked
         ]
 
     @staticmethod

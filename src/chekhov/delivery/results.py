@@ -29,7 +29,7 @@ from chekhov.delivery.outcomes import (
 )
 from chekhov.delivery.reconcile import is_repeat_safe
 from chekhov.delivery.standby import bring_back
-from chekhov.drivers.contract import Accepted, Done, LookupOutcome, PollOutcome, Refused, SubmitOutcome, Unsent
+from chekhov.drivers.contract import Done, LookupOutcome, PollOutcome, Refused, SubmitOutcome, Unsent
 from chekhov.fiscal.codec import load
 from chekhov.fiscal.document import FiscalResult
 from chekhov.fiscal.rules import check_result
@@ -152,15 +152,18 @@ def _decide(
     if item.job.kind is JobKind.POLL:
         return _decide_poll(item, head, attempts)
     if item.job.kind is JobKind.LOOKUP:
-        return _decide_lookup(item, head)
+        return _decide_lookup(item, head, attempts)
     latest = max((number for number, _, _ in attempts), default=0)
     if head.state is State.SENDING and (head.lease_owner != owner or latest != item.job.attempt_number):
         return None  # the lease went to another; the answer stays on its own attempt
     if item.job.key != key_of(head.uuid, head.key_number):
         numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
-        if head.state is State.QUEUED and isinstance(item.outcome, Accepted | Done):
-            head = bring_back(head, item.job.channel.account_id, item.job.channel.queue)
-        return earlier_key(head, item.outcome, numbers.get(item.job.key, 0))  # type: ignore[arg-type]
+        number = numbers.get(item.job.key, 0)
+        found = earlier_key(head, item.outcome, number)  # type: ignore[arg-type]
+        if found.change is None:
+            return found
+        head = bring_back(head, item.job.channel.account_id, item.job.channel.queue)
+        return earlier_key(head, item.outcome, number)  # type: ignore[arg-type]
     current = [(number, outcome) for number, key_number, outcome in attempts if key_number == head.key_number]
     others = [number for number, outcome in current if outcome not in PROVES_ABSENCE]
     others_absent = not any(number != item.job.attempt_number for number in others)
@@ -178,8 +181,10 @@ def _decide(
     )
 
 
-def _decide_lookup(item: Result, head: writer.Head) -> Decision | None:
-    """An answer to a question by our key. It is about the receipt as it was asked: the same key, no number yet."""
+def _decide_lookup(item: Result, head: writer.Head, attempts: Sequence[tuple[int, int, str]]) -> Decision | None:
+    """An answer to a question by our key. It is about the receipt as it was asked: the same key, no number yet. What
+    was sent after the question was asked it says nothing of.
+    """
     if item.job.key != key_of(head.uuid, head.key_number) or head.provider_ref:
         return None
     capabilities = item.job.channel.driver.capabilities
@@ -192,7 +197,8 @@ def _decide_lookup(item: Result, head: writer.Head) -> Decision | None:
         head,
         item.outcome,  # type: ignore[arg-type]
         capabilities,
-        is_settled=sent[1] is not None and bool(sent[1] < border),
+        is_settled=bool(sent[1] is not None and sent[1] < border)
+        and max(number for number, _, _ in attempts) == item.job.attempt_number,
         repeat_is_safe=is_repeat_safe(capabilities, age=_age(sent[0]), longest_call=longest_call()),
     )
 

@@ -24,6 +24,7 @@ from chekhov.registers.models import Register
 from chekhov.registers.standby import standing_of, unfit
 
 MOVED_AT_ONCE = 200
+PAUSE_GAP_MS = 60_000  # between the end of a pause and the answer that makes the next
 STAYS = "standby_stays"
 """Error code of a queued receipt that may not move: the first register may have had it, or the other cannot take it."""
 
@@ -46,14 +47,20 @@ def standby_of(receipt: Receipt) -> Register | None:
     return own.standby if is_there else None
 
 
-def down_since(lane: Lane | None) -> tuple[int, str]:
-    """Since when a lane takes nothing, by the database's clock, and why; 0 where it does."""
+def down_since(lane: Lane | None, clock: int) -> tuple[int, str]:
+    """Since when a lane takes nothing, by the database's clock, and why; 0 where it does.
+
+    A pause that is over and was not followed by another says nothing: nobody has tried since.
+    """
     if lane is None:
         return 0, ""
     causes = [
         (lane.stopped_ms, f"остановлена: {lane.stopped_by}"),
         (lane.broken_since_ms if lane.breaker != Breaker.CLOSED else 0, "сервис кассы не отвечает"),
-        (lane.pause_since_ms, f"отправка приостановлена: {lane.pause_text or lane.pause_code}"),
+        (
+            lane.pause_since_ms if lane.paused_until_ms > clock - PAUSE_GAP_MS else 0,
+            f"отправка приостановлена: {lane.pause_text or lane.pause_code}",
+        ),
         (lane.passive_since_ms, "касса не на связи с сервисом"),
     ]
     found = [cause for cause in causes if cause[0]]
@@ -75,11 +82,11 @@ def pairs_active() -> list[Pair]:
     for row in rows:
         standby = row.standby
         assert standby is not None
-        since, reason = down_since(lanes.get((row.account_id, row.queue)))
+        since, reason = down_since(lanes.get((row.account_id, row.queue)), clock)
         if not since or clock - since < row.standby_after_minutes * 60_000:
             continue
         other = lanes.get((standby.account_id, standby.queue))
-        if down_since(other)[0] or unfit(standing_of(row), standing_of(standby)) is not None:
+        if down_since(other, clock)[0] or unfit(standing_of(row), standing_of(standby)) is not None:
             continue
         found.append(Pair(row, standby, reason))
     return found

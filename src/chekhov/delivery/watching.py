@@ -1,7 +1,7 @@
 """Is the register behind a queue there at all? Asked now and then where a stand-by register waits for the answer.
 
 A provider may take tasks for a register that is switched off: nothing fails, nothing is printed. Only its own word
-about the queue tells.
+about the queue tells. And what goes to the stand-by register sends no probe to the first: this question is the probe.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chekhov.config.database import execute, fetch, placeholders, read_clock_ms, writing
+from chekhov.delivery.breaker import Heard, hear
 from chekhov.delivery.lanes import rate_spend
 from chekhov.drivers import registry
 from chekhov.drivers.access import AccessReport, AccessState
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS = 10.0
 ASK_EVERY_MS = 60_000
+_SILENT = frozenset(
+    {AccessState.UNREACHABLE, AccessState.NO_ANSWER, AccessState.SERVICE_FAILING, AccessState.NOT_THE_SERVICE}
+)
 
 
 def lanes_to_ask(claimer: Claimer) -> list[Channel]:
@@ -25,12 +29,13 @@ def lanes_to_ask(claimer: Claimer) -> list[Channel]:
     able = [item.code for item in registry.available() if item.driver.capabilities.queue_state]
     now_ms = read_clock_ms()
     where = (
-        "breaker = 'closed' AND stopped_ms = 0 AND (checked_ms < %s OR checked_ms > %s) AND EXISTS "
+        "(breaker = 'closed' OR (breaker = 'open' AND open_until_ms <= %s)) AND stopped_ms = 0 "
+        "AND (checked_ms < %s OR checked_ms > %s) AND EXISTS "
         "(SELECT 1 FROM registers_register r JOIN registers_account a ON a.id = r.account_id "
         "WHERE r.account_id = delivery_lane.account_id AND r.queue = delivery_lane.queue "
         f"AND r.standby_id IS NOT NULL AND a.provider IN {placeholders(len(able))})"
     )
-    parameters = [now_ms - ASK_EVERY_MS, now_ms, *able]
+    parameters = [now_ms, now_ms - ASK_EVERY_MS, now_ms, *able]
     if not able or not fetch(f"SELECT 1 FROM delivery_lane WHERE {where} LIMIT 1", parameters):
         return []
     with writing():
@@ -44,7 +49,13 @@ def lanes_to_ask(claimer: Claimer) -> list[Channel]:
 
 
 def access_note(channel: Channel, report: AccessReport) -> None:
-    """Keep since when a queue has been without a working register. An answer that tells neither changes nothing."""
+    """Keep since when a queue has been without a working register. An answer that tells neither changes nothing.
+
+    Any word of the service closes the breaker as a probe's would: what is diverted sends no probe of its own.
+    """
+    if report.state not in _SILENT:
+        with writing():
+            hear([((channel.account_id, channel.queue), Heard(True))])
     if report.state is AccessState.PASSIVE_QUEUE:
         now_ms = read_clock_ms()
         sql, parameters = "CASE WHEN passive_since_ms = 0 THEN %s ELSE passive_since_ms END", [now_ms]
