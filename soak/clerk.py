@@ -32,6 +32,7 @@ from chekhov.people.services import apikey_create  # noqa: E402
 from chekhov.receipts.composing import Choices, receipt_form, registers_for  # noqa: E402
 from chekhov.receipts.models import Obligation, Receipt, ReceiptState  # noqa: E402
 from chekhov.receipts.states import State  # noqa: E402
+from chekhov.registers.models import Account  # noqa: E402
 from chekhov.sales.models import Fact  # noqa: E402
 from soak.books import compare, compare_facts  # noqa: E402
 from tests import factories  # noqa: E402
@@ -42,12 +43,16 @@ AT_ONCE = 100
 REGIONS = ("msk", "spb")
 
 
-def open_shop(service_url: str, queues: list[int]) -> dict[str, Any]:
-    """Tables, an organization, a region with an active register for each queue, a cashier and an API key."""
+def open_shop(cloud_url: str, queues: list[int]) -> dict[str, Any]:
+    """Tables, an organization, a region with an active register for each queue, a cashier and an API key.
+
+    «Тестовая касса» may be on loopback only; where machines of their own have to reach it, its account is moved here.
+    """
     call_command("migrate", verbosity=0, interactive=False)
     seller = factories.organization()
     for code, queue in zip(REGIONS, queues, strict=True):
-        factories.register(factories.region(code, seller), queue=queue, service_url=service_url)
+        factories.register(factories.region(code, seller), queue=queue, service_url="http://127.0.0.1:1")
+    Account.objects.update(service_url=cloud_url)
     factories.user("petrova")
     return {"key": apikey_create(source=factories.source("site"), name="soak")[1]}
 

@@ -137,9 +137,13 @@ class House:
         self.key = ""
 
     def __enter__(self) -> House:
-        self.key = self.clerk("open_shop", service_url=self.emulator.base_url, queues=list(QUEUES))["key"]
-        self.start()
-        self.await_web(60)
+        try:
+            self.key = self.clerk("open_shop", cloud_url=self.emulator.base_url, queues=list(QUEUES))["key"]
+            self.start()
+            self.await_web(60)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -58,7 +58,7 @@ class OwnPostgres:
         self._port, self._listen, self._fsync = port, listen, fsync
         self._process: subprocess.Popen[bytes] | None = None
         self.restarts = 0
-        self.folder = Path(tempfile.mkdtemp(prefix="chekhov-pg-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="chekhov-pg-", dir=parent))
         if os.geteuid() == 0:
             shutil.chown(self.folder, USER, USER)
         self._data = self.folder / "data"

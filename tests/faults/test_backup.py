@@ -89,17 +89,17 @@ def test_a_restored_backup_and_the_shops_facts_make_no_second_document(
     installation: Installation, backup: Callable[[], str]
 ) -> None:
     shop = Shop(factories.customer(installation.region))
-    shop.say("printed before")
+    shop.say("printed-before")
     installation.deliver(FISCALIZED)
     installation.emulator.faults({"fault": "device_error", "count": 1})
-    shop.say("failed before, repaired after")
+    shop.say("failed-before-repaired-after")
     installation.deliver(lambda: states()["failed"] == 1)
-    shop.say("queued before, printed after")
+    shop.say("queued-before-printed-after")
 
     restored = backup()
 
-    shop.say("recorded after")
-    shop.say("recorded and printed after")
+    shop.say("recorded-after")
+    shop.say("recorded-and-printed-after")
     _retry_failed()
     installation.deliver(FISCALIZED)
     assert_books_agree(installation.emulator, facts=5)
@@ -111,10 +111,10 @@ def test_a_restored_backup_and_the_shops_facts_make_no_second_document(
         _retry_failed()
         installation.deliver(FISCALIZED)
 
-        assert [id for id, is_news in news.items() if is_news] == ["recorded after", "recorded and printed after"]
+        assert [id for id, is_news in news.items() if is_news] == ["recorded-after", "recorded-and-printed-after"]
         assert dict(Receipt.objects.values_list("invoice__external_id", "uuid")) == uuids, "the same keys"
         assert_books_agree(installation.emulator, facts=5)
-        assert Attempt.objects.filter(receipt__invoice__external_id="A-recorded after").count() == 1
+        assert Attempt.objects.filter(receipt__invoice__external_id="A-recorded-after").count() == 1
 
 
 def _retry_failed() -> None:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ class Web:
         self.put(f"customers/{mark}", {"name": "Иван", "email": "i@example.ru", "region": "msk"})
         lines = [{"name": "Свеча", "price": "385.50", "quantity": "1"}]
         self.put(f"invoices/{mark}", {"customer": mark, "lines": lines})
-        money = {"amount": "385.50", "means": "card", "channel": "online", "paid_at": "2026-01-20T10:15:00+03:00"}
+        money = {"amount": "385.50", "means": "card", "channel": "online", "paid_at": datetime.now(UTC).isoformat()}
         return self.put(f"invoices/{mark}/payments/1", money)
 
     def is_alive(self) -> bool:

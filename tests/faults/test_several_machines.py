@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,14 @@ class Net:
         self.hub = f"10.231.{block}.1"
         self.network = "10.231.0.0/16"
         self.addresses: dict[str, str] = {}
-        _ip("link", "add", f"{self._mark}hub", "type", "dummy")
+        try:
+            self._lay(block)
+        except subprocess.CalledProcessError:
+            self.close()
+            raise
+
+    def _lay(self, block: int) -> None:
+        _ip("link", "add", f"{self._mark}hub", "type", "bridge")  # a device to hold an address: no machine is on it
         _ip("addr", "add", f"{self.hub}/32", "dev", f"{self._mark}hub")
         _ip("link", "set", f"{self._mark}hub", "up")
         for number, name in enumerate(MACHINES, start=1):
@@ -74,7 +82,9 @@ class Net:
         _ip("link", "set", f"{self._mark}h{MACHINES.index(name) + 1}", "up")
 
     def close(self) -> None:
-        for name in MACHINES:
+        for number, name in enumerate(MACHINES, start=1):
+            with contextlib.suppress(subprocess.CalledProcessError):
+                _ip("link", "del", f"{self._mark}h{number}")
             with contextlib.suppress(subprocess.CalledProcessError):
                 _ip("netns", "del", f"{self._mark}-{name}")
         with contextlib.suppress(subprocess.CalledProcessError):
@@ -108,12 +118,13 @@ class Cluster:
     server: OwnPostgres
     folder: Path
     said: list[tuple[str, str, str, str]]
+    paid_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def sell(self, count: int) -> None:
         """The shop is outside and talks to the web machine."""
         for _ in range(count):
             mark = f"A-{len(self.said)}"
-            money = {"amount": "385.50", "means": "card", "channel": "online", "paid_at": "2026-01-20T10:15:00+03:00"}
+            money = {"amount": "385.50", "means": "card", "channel": "online", "paid_at": self.paid_at}
             assert self.put(f"invoices/{mark}", {"customer": "C-1", "lines": LINES}) == 201
             assert self.put(f"invoices/{mark}/payments/1", money) == 201
             self.said.append(("payment", mark, "1", "385.50"))
