@@ -20,7 +20,13 @@ PATHS: dict[str, Callable[[Bench], list[Figure]]] = {
 def flat(bench: Bench) -> list[Figure]:
     """Each path in turns on both installations; the floor is the rate on the empty one."""
     scale = bench.scale
-    short = replace(scale, rounds=max(1, scale.rounds - 1), single=scale.single // 2, deliver=scale.deliver // 2)
+    short = replace(
+        scale,
+        rounds=max(1, scale.rounds - 1),
+        single=scale.single // 2,
+        batch=scale.batch // 3,
+        deliver=scale.deliver // 2,
+    )
     figures = []
     with settled_in(reopened(bench.house.database, scale.old), short) as old:
         for name, measure in PATHS.items():

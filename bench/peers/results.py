@@ -25,4 +25,4 @@ def url() -> str:
 
 def row(number: int, told: dict[str, Any], began_ns: int) -> tuple[Any, ...]:
     """The parameters of INSERT for the provider's answer about a task."""
-    return number, told["id"], told["state"], orjson.dumps(told["fiscal_data"]).decode(), began_ns
+    return number, told["id"], told["state"], orjson.dumps(told.get("fiscal_data", {})).decode(), began_ns

@@ -65,13 +65,14 @@ def _command(module: str, *arguments: str | int) -> list[str]:
 class Peers:
     """A database of the peers' own, gone afterwards. Use as a context manager."""
 
-    def __init__(self, provider_port: int) -> None:
+    def __init__(self, provider_port: int, *, asks: bool = True) -> None:
         self._name = f"chekhov_bench_peers_{os.getpid()}"
         self._url = POSTGRESQL.rsplit("/", 1)[0] + f"/{self._name}"
         self._queue = f"chekhov-bench-{os.getpid()}"
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("CHEKHOV_")} | {
             "BENCH_PROVIDER_PORT": str(provider_port),
             "BENCH_PEERS_DATABASE_URL": self._url,
+            "BENCH_PEERS_ASK": "1" if asks else "0",
             "BENCH_AMQP_URL": AMQP,
             "BENCH_CELERY_QUEUE": self._queue,
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),

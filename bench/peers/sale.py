@@ -49,3 +49,8 @@ def client() -> v2.Client:
 def provider() -> str:
     """The provider's address."""
     return f"http://127.0.0.1:{os.environ['BENCH_PROVIDER_PORT']}"
+
+
+def asks() -> bool:
+    """Whether the job includes the question what became of the receipt."""
+    return os.environ["BENCH_PEERS_ASK"] == "1"
