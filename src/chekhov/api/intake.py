@@ -15,7 +15,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.http import HttpRequest
 
-WAIT_SECONDS = 0.1
+WAIT_MS = 100
 
 
 class TooManyBodies(Exception):
@@ -29,7 +29,7 @@ def _places() -> threading.BoundedSemaphore:
 
 def body_take(request: HttpRequest) -> bytes:
     """The whole body. Raises TooManyBodies, and what `request.body` raises."""
-    if not _places().acquire(timeout=WAIT_SECONDS):
+    if not _places().acquire(timeout=WAIT_MS / 1000):
         raise TooManyBodies
     try:
         return request.body
