@@ -230,16 +230,16 @@ def test_a_machine_that_is_cut_off_in_the_middle_of_a_claim_does_not_keep_its_lo
     cluster.settle()
     command = [*cluster.net.inside("worker-0"), sys.executable, "-c", HOLD]
     with subprocess.Popen(command, env=cluster.house.environment(), stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-
-        cluster.net.cut("worker-0")
-        began = time.monotonic()
-        cluster.sell(3)
-        assert cluster.states().get("queued", 0) == 3
-        cluster.settle(75)
-        took = time.monotonic() - began
-
-        holder.kill()
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n"
+            cluster.net.cut("worker-0")
+            began = time.monotonic()
+            cluster.sell(3)
+            assert cluster.states().get("queued", 0) == 3
+            cluster.settle(75)
+            took = time.monotonic() - began
+        finally:
+            holder.kill()
     assert took > 2, "the lanes were locked"
     cluster.assert_books_agree()
