@@ -22,6 +22,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         taken.append(arguments)
         return 200
 
+    monkeypatch.setattr("chekhov.api.hooks.is_link", lambda _provider, _token: True)
     monkeypatch.setattr("chekhov.api.hooks.callback_receive", receive)
     return taken
 
