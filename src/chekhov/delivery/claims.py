@@ -225,11 +225,12 @@ class Claimer:
         """Receipts of a lane in these states that are due, the longest due first."""
         found: list[Due] = []
         border = lateness.cutoff_parameter()
+        document = "r.document" if states == _SENDS else "''"  # a question sends none, a repeat the bytes of before
         for state in states:
             found += [
                 Due(writer.head_of(row), row[11], row[12], bool(row[13]))
                 for row in fetch(
-                    f"SELECT {writer.HEAD_COLUMNS}, r.document, s.due_ms, o.due_at < %s AND s.late_choice <> 'send' "
+                    f"SELECT {writer.HEAD_COLUMNS}, {document}, s.due_ms, o.due_at < %s AND s.late_choice <> 'send' "
                     "FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
                     "JOIN receipts_obligation o ON o.id = s.obligation_id "
                     f"WHERE s.account_id = %s AND s.queue = %s AND s.state = %s AND s.due_ms <= %s{which} "

@@ -302,12 +302,14 @@ def _contradictions(decisions: dict[int, Decision], heads: dict[int, writer.Head
         return
     these, parameters = one_of("id", done)
     documents = dict(fetch(f"SELECT id, document FROM receipts_receipt WHERE {these}", parameters))
+    listed, parameters = rows_as(
+        "v", {"fn": "text", "fd": "bigint"}, [(result.fn, result.fd) for result in done.values()]
+    )
     taken = {
-        (row[0], int(row[1])): row[2]
+        (row[0], int(row[1]))
         for row in fetch(
-            "SELECT fn, fd, receipt_id FROM receipts_fiscalrecord WHERE "
-            + " OR ".join(["(fn = %s AND fd = %s)"] * len(done)),
-            [value for result in done.values() for value in (result.fn, result.fd)],
+            f"WITH {listed} SELECT f.fn, f.fd FROM v JOIN receipts_fiscalrecord f ON f.fd = v.fd AND f.fn = v.fn",
+            parameters,
         )
     }
     seen: dict[tuple[str, int], int] = {}

@@ -1,4 +1,5 @@
-"""The worker: one event loop that talks HTTP, one thread that owns the database connection.
+"""The worker: one event loop that talks HTTP, a thread for claims and one for outcomes with a connection each (on
+SQLite one for both).
 
 Claims, calls and commits overlap; each receipt still goes through them strictly in this order. Outcomes are committed
 in groups as they come, so one slow answer holds back none. SIGTERM stops claiming, waits for the answers that are
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import secrets
 import signal
@@ -22,11 +24,12 @@ from typing import TypeVar, cast
 
 import aiohttp
 import structlog
+import uvloop
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 
-from chekhov.config.database import clock_ms, execute, writer_is_awaited, writing
+from chekhov.config.database import clock_ms, execute, is_postgresql, writer_is_awaited, writing
 from chekhov.delivery.breaker import LaneKey
 from chekhov.delivery.claims import Claimer, Job, JobKind, is_work_due
 from chekhov.delivery.lanes import lanes_ensure
@@ -73,6 +76,8 @@ class Worker:
         self._most = in_flight or settings.CHEKHOV_WORKER_IN_FLIGHT
         self._claimer = Claimer(self.name)
         self._db = ThreadPoolExecutor(1, thread_name_prefix="db")
+        # PostgreSQL writes outcomes while it claims; on SQLite one writes at a time anyway
+        self._claims_db = ThreadPoolExecutor(1, thread_name_prefix="claims") if is_postgresql() else self._db
         self._stopping = asyncio.Event()
         self._results: asyncio.Queue[Result] = asyncio.Queue()
         self._calls: dict[asyncio.Task[None], LaneKey] = {}
@@ -108,8 +113,9 @@ class Worker:
             for task in (committer, beater):
                 task.cancel()
             await asyncio.gather(committer, beater, return_exceptions=True)
-            await self._in_db(_close)
-            self._db.shutdown()
+            for database in {self._db, self._claims_db}:
+                await self._in_db(_close, database)
+                database.shutdown()
             log.info("worker.stopped", worker=self.name, sent=self._sent)
 
     async def _claim_once(self, client: aiohttp.ClientSession) -> None:
@@ -117,12 +123,13 @@ class Worker:
         if not room:
             return
         try:
-            is_due = await self._in_db(is_work_due)
+            is_due = await self._in_db(is_work_due, self._claims_db)
             held = dict(self._held)
             most = min(room, GENTLE) if self._is_gentle() else room
-            jobs = await self._in_db(lambda: self._claimer.claim(most, held, self._most)) if is_due else []
+            claim = lambda: self._claimer.claim(most, held, self._most)  # noqa: E731
+            jobs = await self._in_db(claim, self._claims_db) if is_due else []
         except DatabaseError as error:
-            await self._database_fault("claim", error)
+            await self._database_fault("claim", error, self._claims_db)
             return
         except Exception:  # ours: it must be loud and must not end the worker
             log.exception("worker.claim_failed")
@@ -244,12 +251,13 @@ class Worker:
         """Ask now and then whether the registers behind watched queues are there at all."""
         while True:
             try:
-                for channel in await self._in_db(lambda: lanes_to_ask(self._claimer)):
+                for channel in await self._in_db(lambda: lanes_to_ask(self._claimer), self._claims_db):
                     flow = channel.driver.check_access(channel.connection)
                     report = await drive_async(flow, lambda request: send(client, request))
-                    await self._in_db(lambda: access_note(channel, report))  # noqa: B023 -- awaited at once
+                    note = lambda: access_note(channel, report)  # noqa: B023, E731 -- awaited at once
+                    await self._in_db(note, self._claims_db)
             except DatabaseError as error:
-                await self._database_fault("watch", error)
+                await self._database_fault("watch", error, self._claims_db)
             except Exception:
                 log.exception("worker.watch_failed")
             await asyncio.sleep(WATCH_SECONDS)
@@ -268,9 +276,9 @@ class Worker:
             )
             execute(f"DELETE FROM delivery_workerbeat WHERE seen_ms < {clock_ms()} - 86400000")
 
-    async def _in_db(self, work: Callable[[], T]) -> T:
+    async def _in_db(self, work: Callable[[], T], database: ThreadPoolExecutor | None = None) -> T:
         loop = asyncio.get_running_loop()
-        done, is_awaited = await loop.run_in_executor(self._db, lambda: (work(), writer_is_awaited()))
+        done, is_awaited = await loop.run_in_executor(database or self._db, lambda: (work(), writer_is_awaited()))
         if is_awaited:
             self._gentle_until = loop.time() + GENTLE_SECONDS
         return done
@@ -279,9 +287,9 @@ class Worker:
         """Whether the shop's own writes stood waiting just now: then they must not wait long."""
         return asyncio.get_running_loop().time() < self._gentle_until
 
-    async def _database_fault(self, where: str, error: Exception) -> None:
+    async def _database_fault(self, where: str, error: Exception, database: ThreadPoolExecutor | None = None) -> None:
         log.warning("worker.database_fault", where=where, error=str(error)[:200])
-        await self._in_db(_close)
+        await self._in_db(_close, database)
         await self._either(self._stopping, 1.0)
         if self._stopping.is_set():
             await asyncio.sleep(0.2)
@@ -312,4 +320,7 @@ def work() -> None:
         await worker.run()
 
     sys.setswitchinterval(SWITCH_SECONDS)
-    asyncio.run(main())
+    gc.collect()
+    gc.freeze()  # what has been loaded stays: the collector need not walk it again and again
+    gc.set_threshold(20_000, 20, 50)
+    uvloop.run(main())

@@ -31,10 +31,13 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
+
+
 def json_object(body: bytes) -> JsonObject | None:
     """The JSON object in `body`, or None when it holds anything else: HTML, a list, half an answer, NaN."""
     try:
-        value = json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_no_constant)
+        value = _DECODER.decode(body.decode("utf-8-sig"))
     except (ValueError, RecursionError, ArithmeticError):
         return None
     return value if isinstance(value, dict) else None
