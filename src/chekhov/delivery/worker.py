@@ -120,6 +120,7 @@ class Worker:
             is_due = await self._in_db(is_work_due)
             held = dict(self._held)
             most = min(room, GENTLE) if self._is_gentle() else room
+            claimed_at = asyncio.get_running_loop().time()  # before the leases begin: however long the claim takes
             jobs = await self._in_db(lambda: self._claimer.claim(most, held, self._most)) if is_due else []
         except DatabaseError as error:
             await self._database_fault("claim", error)
@@ -129,7 +130,7 @@ class Worker:
             await self._either(self._stopping, 1.0)
             return
         deadline = (
-            asyncio.get_running_loop().time()
+            claimed_at
             + settings.CHEKHOV_LEASE_SECONDS
             - (settings.CHEKHOV_CONNECT_TIMEOUT_SECONDS + settings.CHEKHOV_READ_TIMEOUT_SECONDS)
         )
