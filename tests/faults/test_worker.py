@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 
 from chekhov.delivery import results
-from chekhov.delivery.models import WorkerBeat
+from chekhov.delivery.claims import Claimer
+from chekhov.delivery.models import Attempt, WorkerBeat
 from chekhov.receipts.models import Receipt
 from chekhov.receipts.states import State
 from tests import factories
@@ -90,3 +92,27 @@ def test_a_register_connected_while_the_worker_runs_is_served(installation: Inst
     installation.deliver(lambda: states()["fiscalized"] == 2, meanwhile=connect)
 
     assert_books_agree(installation.emulator, facts=2)
+
+
+def test_a_claim_that_took_its_time_shortens_the_time_to_send(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    """The lease runs from the claim, not from when the worker learned of it: a call must end before the lease does."""
+    settings.CHEKHOV_LEASE_SECONDS = 4
+    settings.CHEKHOV_CONNECT_TIMEOUT_SECONDS = settings.CHEKHOV_READ_TIMEOUT_SECONDS = 1
+    slow = [2.5]
+    real = Claimer.claim
+
+    def claim(claimer: Claimer, *arguments: Any) -> Any:
+        jobs = real(claimer, *arguments)
+        if jobs and slow:
+            time.sleep(slow.pop())  # a commit on a disk that is busy, a machine that stood still
+        return jobs
+
+    monkeypatch.setattr(Claimer, "claim", claim)
+    installation.sell(1)
+
+    installation.deliver(FISCALIZED)
+
+    assert list(Attempt.objects.order_by("number").values_list("outcome", flat=True)) == ["not_sent", "accepted"]
+    assert_books_agree(installation.emulator, facts=1)

@@ -121,13 +121,17 @@ TABLE = [
     (S.UNKNOWN, "unsure", True, "later"),
     (S.UNKNOWN, "unsure", False, "later"),
     (S.QUEUED, "accepted", False, S.ACCEPTED),
-    (S.QUEUED, "known, unnamed", False, "nothing"),
+    (S.QUEUED, "known, unnamed", False, S.ACCEPTED),
     (S.QUEUED, "refused input", True, "nothing"),
     (S.QUEUED, "unsure", True, "nothing"),
     (S.ACCEPTED, "accepted", True, "nothing"),
     (S.ACCEPTED, "refused input", True, "nothing"),
     (S.FAILED, "accepted", True, "nothing"),
-    *[(state, name, True, "nothing") for state in (S.FISCALIZED, S.REFUSED, S.CANCELLED) for name in SUBMISSIONS],
+    *[(state, name, True, "nothing") for state in (S.FISCALIZED, S.REFUSED) for name in SUBMISSIONS],
+    *[
+        (S.CANCELLED, name, True, "later" if name in ("accepted", "known", "done") else "nothing")
+        for name in SUBMISSIONS
+    ],
 ]
 
 
@@ -145,6 +149,23 @@ def test_no_answer_whatever_makes_an_unlawful_move(state: State, name: str, abse
 def test_nothing_is_refused_or_queued_while_another_attempt_is_in_doubt(name: str) -> None:
     for state in (S.SENDING, S.UNKNOWN):
         assert goes_to(submitted(state, name, others_absent=False)) not in (S.REFUSED, S.QUEUED, S.CANCELLED)
+
+
+@pytest.mark.parametrize("state", [S.REFUSED, S.CANCELLED])
+@pytest.mark.parametrize("name", SUBMISSIONS)
+def test_a_given_up_receipt_that_was_taken_after_all_is_told(state: State, name: str) -> None:
+    decision = submitted(state, name, others_absent=True, provider_ref="")
+
+    is_there = name in ("accepted", "known", "known, unnamed", "done")
+    assert bool(decision.incident or decision.touch) == is_there
+
+
+def test_vague_answers_about_a_cancelled_receipt_end_with_a_person() -> None:
+    decision = after_poll(head(S.CANCELLED, polls=9), Unsure("Нет ответа."), CAPABILITIES)
+
+    assert decision.incident
+    assert decision.touch is not None
+    assert decision.touch.due_in_ms is None
 
 
 def test_an_accepted_task_without_its_number_is_asked_for_again() -> None:

@@ -1,7 +1,7 @@
 """Proof that the provider has nothing: attempt by attempt, by its answer, or later by a question or by a person.
 
 An attempt's answer is written once. Where it was lost, what proves absence later stands beside it: an `Absence` speaks
-of all sendings under one key up to a number.
+of all sendings under one key up to a number. It says nothing against an answer that the task is there.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from django.conf import settings
 
 from chekhov.config.clock import now
 from chekhov.config.database import execute, fetch, instant, placeholders
-from chekhov.delivery.outcomes import PROVES_ABSENCE
+from chekhov.delivery.outcomes import PROVES_ABSENCE, PROVES_PRESENCE
 
 _PROVEN = tuple(outcome.value for outcome in PROVES_ABSENCE)
+_PRESENT = tuple(outcome.value for outcome in PROVES_PRESENCE)
 
 
 def absence_write(*, receipt_id: int, key_number: int, attempt_number: int, found_by: str, text: str) -> None:
@@ -44,14 +45,14 @@ def is_absent(receipt_id: int, key_number: int) -> bool:
 def open_attempts(receipt_id: int, key_number: int) -> list[int]:
     """The numbers of the sendings under a key whose fate is not proven."""
     rows = fetch(
-        "SELECT number FROM delivery_attempt WHERE receipt_id = %s AND key_number = %s AND outcome NOT IN "
+        "SELECT number, outcome FROM delivery_attempt WHERE receipt_id = %s AND key_number = %s AND outcome NOT IN "
         f"{placeholders(len(_PROVEN))}",
         [receipt_id, key_number, *_PROVEN],
     )
     if not rows:
         return []
     border = proven_to(receipt_id, key_number)
-    return [int(row[0]) for row in rows if row[0] > border]
+    return [int(row[0]) for row in rows if row[0] > border or row[1] in _PRESENT]
 
 
 def present_anywhere(receipt_ids: Sequence[int]) -> set[int]:
@@ -60,10 +61,11 @@ def present_anywhere(receipt_ids: Sequence[int]) -> set[int]:
         return set()
     rows = fetch(
         "SELECT DISTINCT a.receipt_id FROM delivery_attempt a WHERE a.receipt_id IN "
-        f"{placeholders(len(receipt_ids))} AND a.outcome NOT IN {placeholders(len(_PROVEN))} AND NOT EXISTS "
+        f"{placeholders(len(receipt_ids))} AND a.outcome NOT IN {placeholders(len(_PROVEN))} "
+        f"AND (a.outcome IN {placeholders(len(_PRESENT))} OR NOT EXISTS "
         "(SELECT 1 FROM delivery_absence p WHERE p.receipt_id = a.receipt_id AND p.key_number = a.key_number "
-        "AND p.attempt_number >= a.number)",
-        [*receipt_ids, *_PROVEN],
+        "AND p.attempt_number >= a.number))",
+        [*receipt_ids, *_PROVEN, *_PRESENT],
     )
     return {int(row[0]) for row in rows}
 

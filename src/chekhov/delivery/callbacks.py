@@ -102,6 +102,10 @@ def _effect(receipt_id: int | None, verdict: CallbackVerdict) -> str:
     if head.state in (State.ACCEPTED, State.UNKNOWN) and not head.provider_ref and verdict.provider_id:
         writer.touch([writer.Touch(receipt_id, head.version, 0, head.polls, verdict.provider_id)])
         return "task_learned"
+    if head.state is State.QUEUED and verdict.provider_id:  # its absence was taken for proven, and it is there
+        found = writer.Change(head, State.ACCEPTED, "found", due_in_ms=0, provider_ref=verdict.provider_id)
+        writer.apply([found], actor="delivery")
+        return "task_learned"
     if head.state in (State.REFUSED, State.CANCELLED):
         return _printed_after_all(head, verdict)
     if writer.hurry([receipt_id]):

@@ -16,6 +16,7 @@ from chekhov.delivery.selectors import PERSON_DECIDES
 from chekhov.drivers.contract import (
     Accepted,
     Capabilities,
+    Dedup,
     Done,
     ErrorKind,
     Failed,
@@ -55,6 +56,8 @@ OUTCOME_LABELS = {
 _ASK_AGAIN_POLLS = 5  # after so many answers about something else the task's number is doubted
 LONGEST_WAIT_SECONDS = 3600
 PROVES_ABSENCE = frozenset({Outcome.REFUSED, Outcome.NOT_SENT})
+PROVES_PRESENCE = frozenset({Outcome.ACCEPTED, Outcome.DONE})
+_CANCELLED_POLLS = 10  # after so many vague answers about a cancelled receipt a person has to look
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Decision:
     result: FiscalResult | None = None
     pause: Pause | None = None
     proves_absence: str = ""  # why every sending under the current key is known to have stored nothing
+    incident: str = ""  # there may be a document that the journal has given up: a person has to look
 
 
 def stored_outcome(outcome: SubmitOutcome) -> tuple[Outcome, ProviderError | None, str]:
@@ -165,8 +169,8 @@ def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities, *, 
     wait_ms = _jittered(poll_wait_seconds(capabilities, polls) * 1000, head.receipt_id, polls)
     if isinstance(outcome, Done):
         return Decision(Change(head, State.FISCALIZED, "done"), result=outcome.result)
-    if head.state is State.CANCELLED:  # asked because of a notification, and no receipt there after all
-        return Decision(touch=Touch(head.receipt_id, head.version, None, 0, head.provider_ref))
+    if head.state is State.CANCELLED:
+        return _cancelled(head, outcome, polls, wait_ms)
     if isinstance(outcome, Failed):
         return _failed(head, outcome.error, wanted)
     if isinstance(outcome, Pending):
@@ -178,8 +182,12 @@ def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities, *, 
     text = "Сервис не знает такой задачи." if isinstance(outcome, NotFound) else outcome.reason
     error = outcome.error if isinstance(outcome, Unsure) else None
     is_throttled = error is not None and error.status == 429
-    is_foreign = isinstance(outcome, Unsure) and error is None and polls % _ASK_AGAIN_POLLS == 0
-    ref = "" if is_foreign else head.provider_ref  # the number may be wrong: ask for it by our key
+    is_foreign = isinstance(outcome, Unsure) and error is None
+    if isinstance(outcome, NotFound) or (error is not None and error.status == 404):
+        # a person may have mistyped it; a number that the service told is all there is where no key finds the task
+        is_foreign = head.state is State.UNKNOWN or capabilities.lookup_by_key or capabilities.dedup is Dedup.STRONG
+    is_doubted = is_foreign and head.state is not State.FAILED and polls % _ASK_AGAIN_POLLS == 0
+    ref = "" if is_doubted else head.provider_ref  # the number may be wrong: ask for it by our key
     touch = _look(head, wait_ms, polls=polls, ref=ref, code=error.code if error else "unreadable", text=text)
     return Decision(touch=touch, pause=_pause(error) if is_throttled else None)
 
@@ -193,7 +201,7 @@ def after_lookup(
     every sending under the key stored nothing. `repeat_is_safe`: the provider knows a repeat of a key for one.
     """
     if head.state not in (State.UNKNOWN, State.ACCEPTED):
-        return Decision()
+        return _late(head, outcome, capabilities) if isinstance(outcome, Accepted | Done) else Decision()
     polls = head.polls + 1
     wait_ms = _jittered(retry_wait_seconds(capabilities, polls) * 1000, head.receipt_id, polls)
     if isinstance(outcome, Done):
@@ -289,6 +297,17 @@ def _failed(head: Head, error: ProviderError, wanted: str) -> Decision:
     return Decision(touch=_look(head, None, polls=0, code=error.code, text=error.text))
 
 
+def _cancelled(head: Head, outcome: PollOutcome, polls: int, wait_ms: int) -> Decision:
+    """A cancelled receipt is asked about because something said that its task lives. Only a clear answer ends that."""
+    if isinstance(outcome, Failed) or (isinstance(outcome, NotFound) and outcome.definite):
+        return Decision(touch=Touch(head.receipt_id, head.version, None, 0, head.provider_ref))
+    is_vague = not isinstance(outcome, Pending) and polls >= _CANCELLED_POLLS
+    due = None if is_vague else wait_ms
+    text = f"Задача {head.provider_ref} отменённого чека, возможно, пробита, а сервис о ней не отвечает."
+    touch = Touch(head.receipt_id, head.version, due, 0 if is_vague else polls, head.provider_ref)
+    return Decision(touch=touch, incident=text if is_vague else "")
+
+
 def earlier_key(head: Head, outcome: SubmitOutcome, key_number: int) -> Decision:
     """An answer to a sending under a key that was given up as failed. While the next key has not been sent, a task
     that exists under the old one is asked about once more, under its own key; afterwards the answer is evidence only.
@@ -310,14 +329,28 @@ def earlier_key(head: Head, outcome: SubmitOutcome, key_number: int) -> Decision
 
 def _late(head: Head, outcome: SubmitOutcome, capabilities: Capabilities) -> Decision:
     """An answer that came after the state had moved on. It can only add what proves that the task lives."""
-    first_ms = capabilities.poll_schedule_seconds[0] * 1000
-    if isinstance(outcome, Accepted) and outcome.ref.provider_id:
-        if head.state is State.ACCEPTED and not head.provider_ref:
-            return Decision(touch=Touch(head.receipt_id, head.version, 0, head.polls, outcome.ref.provider_id))
-        if head.state is State.QUEUED:
+    if isinstance(outcome, Accepted | Done):
+        ref = outcome.ref.provider_id
+        if head.state is State.ACCEPTED and ref and not head.provider_ref:
+            return Decision(touch=Touch(head.receipt_id, head.version, 0, head.polls, ref))
+        if head.state is State.QUEUED:  # its absence was taken for proven, and it is there
             return Decision(
-                Change(head, State.ACCEPTED, "old_key_lives", due_in_ms=first_ms, provider_ref=outcome.ref.provider_id)
+                Change(
+                    head,
+                    State.ACCEPTED,
+                    "old_key_lives",
+                    due_in_ms=capabilities.poll_schedule_seconds[0] * 1000,
+                    provider_ref=ref,
+                    error_code="" if ref else "task_unknown",
+                    error_text="" if ref else "Сервис принял чек, но не назвал номер задачи.",
+                )
             )
+        if head.state is State.CANCELLED and (ref or head.provider_ref):
+            return Decision(touch=Touch(head.receipt_id, head.version, 0, 0, ref or head.provider_ref))
+        if head.state in (State.REFUSED, State.CANCELLED):
+            name = f"задача {ref}" if ref else "номер задачи не назван"
+            words = f"Чек значится как «{head.state.label}», а сервис ответил, что принял его: {name}."
+            return Decision(incident=words)
     if head.state is State.ACCEPTED and not head.provider_ref:
         # asked again for the number of a task that the provider has: not told this time either
         wait_ms = max(60, poll_wait_seconds(capabilities, head.polls + 1)) * 1000

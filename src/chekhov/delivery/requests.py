@@ -151,9 +151,11 @@ def receipt_found(*, receipt: Receipt, actor: User, task: str) -> None:
 
 
 def is_settleable(receipt: Receipt, key_number: int) -> bool:
-    """Whether a person may say that the provider has no receipt under this key: see `receipt_absent`."""
+    """Whether a person may say that the provider has no receipt under this key: see `receipt_absent`. Not while the
+    number of its task is known: the provider is asked about that.
+    """
     last = _last_attempt(receipt, key_number)
-    if last is None:
+    if last is None or ReceiptState.objects.filter(pk=receipt.pk).exclude(provider_ref="").exists():
         return False
     if last.outcome != Outcome.REFUSED:
         waits = ReceiptState.objects.filter(pk=receipt.pk, error_code=PERSON_DECIDES, state=State.UNKNOWN)

@@ -17,6 +17,7 @@ from chekhov.delivery.claims import Job, JobKind, key_of
 from chekhov.delivery.lanes import lane_pause
 from chekhov.delivery.outcomes import (
     PROVES_ABSENCE,
+    PROVES_PRESENCE,
     Decision,
     Pause,
     after_lookup,
@@ -28,8 +29,8 @@ from chekhov.delivery.outcomes import (
     stored_outcome,
 )
 from chekhov.delivery.reconcile import is_repeat_safe
-from chekhov.delivery.standby import bring_back
-from chekhov.drivers.contract import Done, LookupOutcome, PollOutcome, Refused, SubmitOutcome, Unsent
+from chekhov.delivery.standby import bring_back, is_elsewhere
+from chekhov.drivers.contract import Accepted, Done, LookupOutcome, PollOutcome, Refused, SubmitOutcome, Unsent
 from chekhov.fiscal.codec import load
 from chekhov.fiscal.document import FiscalResult
 from chekhov.fiscal.rules import check_result
@@ -111,13 +112,16 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         woken = _woken(ids)
         decisions: dict[int, Decision] = {}
         # what has printed is heard first: no other answer of the group may send the same fact on its way again
-        for item in sorted(results, key=lambda item: not isinstance(item.outcome, Done)):
+        for item in sorted(results, key=_weight):
             head = heads.get(item.job.receipt_id)
             if head is None or item.job.receipt_id in decisions:
                 continue
             decision = _decide(item, head, owner, attempts.get(head.receipt_id, []), head.receipt_id in woken, now_ms)
             if decision is not None:
                 decisions[head.receipt_id] = decision
+        for receipt_id, decided in decisions.items():
+            if decided.incident:
+                incident_open(receipt_id=receipt_id, code=SECOND_DOCUMENT, text=decided.incident)
         _contradictions(decisions, heads)
         _revivals(decisions, heads)
         moved = writer.apply([item.change for item in decisions.values() if item.change is not None], actor=actor)
@@ -140,6 +144,11 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         return moved
 
 
+def _weight(item: Result) -> int:
+    """What proves that a task is there is heard before what proves less."""
+    return 0 if isinstance(item.outcome, Done) else 1 if isinstance(item.outcome, Accepted) else 2
+
+
 def _decide(
     item: Result,
     head: writer.Head,
@@ -153,23 +162,31 @@ def _decide(
         return _decide_poll(item, head, attempts)
     if item.job.kind is JobKind.LOOKUP:
         return _decide_lookup(item, head, attempts)
-    latest = max((number for number, _, _ in attempts), default=0)
-    if head.state is State.SENDING and (head.lease_owner != owner or latest != item.job.attempt_number):
-        return None  # the lease went to another; the answer stays on its own attempt
     if item.job.key != key_of(head.uuid, head.key_number):
         numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
         number = numbers.get(item.job.key, 0)
         found = earlier_key(head, item.outcome, number)  # type: ignore[arg-type]
         if found.change is None:
+            lane = item.job.channel.account_id, item.job.channel.queue
+            if isinstance(item.outcome, Accepted | Done) and is_elsewhere(head, *lane):
+                ref = item.outcome.ref.provider_id
+                text = f"Прежняя касса ответила, что взяла этот чек (задача {ref}), а он ушёл на другую."
+                return Decision(incident=text)
             return found
         head = bring_back(head, item.job.channel.account_id, item.job.channel.queue)
         return earlier_key(head, item.outcome, number)  # type: ignore[arg-type]
+    latest = max((number for number, _, _ in attempts), default=0)
+    if head.state is State.SENDING and (head.lease_owner != owner or latest != item.job.attempt_number):
+        return None  # the lease went to another; the answer stays on its own attempt
     current = [(number, outcome) for number, key_number, outcome in attempts if key_number == head.key_number]
     others = [number for number, outcome in current if outcome not in PROVES_ABSENCE]
     others_absent = not any(number != item.job.attempt_number for number in others)
     if not others_absent and isinstance(item.outcome, Refused | Unsent):
         border = proven_to(head.receipt_id, head.key_number)
-        others_absent = all(number <= border for number in others if number != item.job.attempt_number)
+        known = {number for number, outcome in current if outcome in PROVES_PRESENCE}
+        others_absent = all(
+            number <= border and number not in known for number in others if number != item.job.attempt_number
+        )
     return after_submission(
         head,
         item.outcome,  # type: ignore[arg-type]

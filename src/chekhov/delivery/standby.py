@@ -169,13 +169,18 @@ def _amendments(
         )
 
 
+def is_elsewhere(head: writer.Head, account_id: int, queue: int) -> bool:
+    """Whether a receipt is on another queue than this one now."""
+    lane = fetch("SELECT account_id, queue FROM receipts_receiptstate WHERE receipt_id = %s", [head.receipt_id])[0]
+    return (lane[0], lane[1]) != (account_id, queue)
+
+
 def bring_back(head: writer.Head, account_id: int, queue: int) -> writer.Head:
     """A queued receipt of which another register says, against its own word, that it has it: it belongs there again.
 
     The head as it is afterwards; the same where the receipt is on that queue anyway. Must run inside a transaction.
     """
-    lane = fetch("SELECT account_id, queue FROM receipts_receiptstate WHERE receipt_id = %s", [head.receipt_id])[0]
-    if head.state is not State.QUEUED or (lane[0], lane[1]) == (account_id, queue):
+    if head.state is not State.QUEUED or not is_elsewhere(head, account_id, queue):
         return head
     text = "Прежняя касса сообщила о своей задаче: чек возвращён к ней, на резервную он не уходит."
     amendment = writer.Amendment(head, "brought_back", text, due_in_ms=0, lane=(account_id, queue))

@@ -126,6 +126,7 @@ class Worker:
             is_due = await self._in_db(is_work_due, self._claims_db)
             held = dict(self._held)
             most = min(room, GENTLE) if self._is_gentle() else room
+            claimed_at = asyncio.get_running_loop().time()  # before the leases begin: however long the claim takes
             claim = lambda: self._claimer.claim(most, held, self._most)  # noqa: E731
             jobs = await self._in_db(claim, self._claims_db) if is_due else []
         except DatabaseError as error:
@@ -136,7 +137,7 @@ class Worker:
             await self._either(self._stopping, 1.0)
             return
         deadline = (
-            asyncio.get_running_loop().time()
+            claimed_at
             + settings.CHEKHOV_LEASE_SECONDS
             - (settings.CHEKHOV_CONNECT_TIMEOUT_SECONDS + settings.CHEKHOV_READ_TIMEOUT_SECONDS)
         )

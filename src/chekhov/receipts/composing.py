@@ -144,8 +144,8 @@ def receipt_form(*, obligation_id: int, choices: Choices, actor: User) -> Receip
     """Make the receipt and queue it. Pressing twice makes one: the second press is a Conflict.
 
     Raises what `receipt_preview` raises; NotFound (`obligation_not_found`); Conflict (`receipt_exists`,
-    `incident_open`); Invalid with the code of the first broken rule; Invalid (`needs_confirmation`) while notices were
-    not confirmed.
+    `asked_again`, `incident_open`); Invalid with the code of the first broken rule; Invalid (`needs_confirmation`)
+    while notices were not confirmed.
     """
     with writing():
         if not fetch(f"SELECT id FROM receipts_obligation WHERE id = %s{for_update()}", [obligation_id]):
@@ -159,6 +159,12 @@ def receipt_form(*, obligation_id: int, choices: Choices, actor: User) -> Receip
                 "receipt_exists",
                 "Чек по этой оплате уже есть.",
                 next_step="Откройте его в списке «Чеки».",
+            )
+        if any(row.status.due_ms is not None for row in earlier):
+            raise Conflict(
+                "asked_again",
+                "По сообщению сервиса прежний чек, возможно, пробит: мы его перепроверяем.",
+                next_step="Подождите ответа сервиса и обновите страницу.",
             )
         if Incident.objects.filter(receipt__obligation=obligation, closed_at__isnull=True).exists():
             raise Conflict(
