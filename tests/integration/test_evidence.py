@@ -243,6 +243,19 @@ def test_a_cancelled_receipt_whose_task_has_failed_after_all_may_be_formed_anew(
     assert form_again(receipt).generation == 2
 
 
+def test_a_second_document_is_told_once_and_not_asked_about_for_ever(receipt: Receipt) -> None:
+    first = refused_on_a_false_word(receipt)
+    receipt_cancel(receipt=receipt, actor=person(), reason="Не дождались")
+    form_again(receipt)
+    assert notify(receipt, first.key) == "task_learned"
+    (asked,) = [job for job in claim() if job.kind is JobKind.POLL]
+
+    assert answer(asked, done(asked)) == "cancelled"
+
+    assert Incident.objects.get().code == "second_document"
+    assert state().due_ms is None, "else the incident would open again as soon as it is closed"
+
+
 # --- a person's word --------------------------------------------------------------------------------------------------
 
 

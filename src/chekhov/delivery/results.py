@@ -356,8 +356,9 @@ def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> 
         parameters,
     )
     for row in replaced:
-        result = decisions.pop(row[0]).result
+        head, result = heads[row[0]], decisions[row[0]].result
         assert result is not None
+        decisions[row[0]] = Decision(touch=writer.Touch(row[0], head.version, None, 0, head.provider_ref))
         incident_open(receipt_id=row[0], code=SECOND_DOCUMENT, text=_second(result))
 
 
