@@ -18,9 +18,9 @@ from chekhov.delivery.claims import Job, JobKind
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.models import Absence, Breaker, Callback, Lane
-from chekhov.delivery.requests import receipt_absent, receipt_cancel, receipt_found
+from chekhov.delivery.requests import receipt_absent, receipt_cancel, receipt_found, receipt_retry
 from chekhov.delivery.standby import standby_serve
-from chekhov.drivers.contract import Accepted, ErrorKind, KeyRule, NotFound, ProviderError, TaskRef, Unsure
+from chekhov.drivers.contract import Accepted, Dedup, ErrorKind, KeyRule, NotFound, ProviderError, TaskRef, Unsure
 from chekhov.drivers.komtet.driver import CAPABILITIES, KomtetDriver
 from chekhov.drivers.komtet.signature import sign
 from chekhov.errors import Conflict
@@ -43,6 +43,7 @@ from tests.integration.delivering import (
     failed,
     refused,
     through_to_accepted,
+    through_to_failed,
 )
 
 pytestmark = pytest.mark.django_db
@@ -242,6 +243,19 @@ def test_a_cancelled_receipt_whose_task_has_failed_after_all_may_be_formed_anew(
     assert form_again(receipt).generation == 2
 
 
+def test_a_second_document_is_told_once_and_not_asked_about_for_ever(receipt: Receipt) -> None:
+    first = refused_on_a_false_word(receipt)
+    receipt_cancel(receipt=receipt, actor=person(), reason="Не дождались")
+    form_again(receipt)
+    assert notify(receipt, first.key) == "task_learned"
+    (asked,) = [job for job in claim() if job.kind is JobKind.POLL]
+
+    assert answer(asked, done(asked)) == "cancelled"
+
+    assert Incident.objects.get().code == "second_document"
+    assert state().due_ms is None, "else the incident would open again as soon as it is closed"
+
+
 # --- a person's word --------------------------------------------------------------------------------------------------
 
 
@@ -278,8 +292,6 @@ def test_a_number_that_a_person_mistyped_is_doubted(receipt: Receipt, unknown: o
 def test_the_number_that_the_service_told_is_not_doubted_where_nothing_else_finds_it(
     receipt: Receipt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chekhov.drivers.contract import Dedup
-
     monkeypatch.setattr(KomtetDriver, "capabilities", replace(CAPABILITIES, dedup=Dedup.NONE))
     through_to_accepted("501")
     for _ in range(11):
@@ -287,3 +299,36 @@ def test_the_number_that_the_service_told_is_not_doubted_where_nothing_else_find
 
     assert claim_one().provider_ref == "501"
     assert claim() == [] or state().provider_ref == "501"
+
+
+# --- an answer that waited before it was written ----------------------------------------------------------------------
+
+
+def test_a_no_that_was_said_while_the_call_was_under_way_never_becomes_a_proof(
+    receipt: Receipt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked a moment after the sending; the database was away for an hour before the answer could be written."""
+    monkeypatch.setattr(KomtetDriver, "capabilities", replace(CAPABILITIES, dedup=Dedup.NONE, lookup_by_key=True))
+    answer(claim_one(), LOST)
+    asked = claim_one()
+    assert asked.kind is JobKind.LOOKUP
+
+    with time_machine.travel(now() + timedelta(hours=1)):
+        assert answer(asked, NotFound(definite=True)) == "unknown"
+        assert not Absence.objects.exists()
+
+        again = claim_one()
+        assert answer(again, NotFound(definite=True)) == "queued", "asked when no call could be under way any more"
+
+
+def test_a_wish_is_not_fulfilled_by_an_answer_of_an_hour_ago(receipt: Receipt) -> None:
+    through_to_failed()
+    receipt_retry(receipt=receipt, actor=person())
+    asked = claim_one()
+
+    with time_machine.travel(now() + timedelta(hours=1)):
+        assert answer(asked, failed(asked)) == "failed"
+        assert state().wanted == "retry"
+
+        again = claim_one()
+        assert answer(again, done(again)) == "fiscalized", "meanwhile it has printed"

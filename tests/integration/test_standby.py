@@ -19,6 +19,7 @@ from chekhov.directory.models import Place
 from chekhov.drivers.access import AccessReport, AccessState
 from chekhov.drivers.contract import ErrorKind
 from chekhov.errors import Invalid
+from chekhov.fiscal.codec import load as read
 from chekhov.fiscal.vocabulary import RegisterVatRate, TaxSystem
 from chekhov.receipts import writer
 from chekhov.receipts.models import Receipt, ReceiptEvent, ReceiptState
@@ -460,3 +461,24 @@ def test_a_late_word_of_the_first_brings_the_receipt_back(first: Register, stand
     assert writer.chain_is_whole(receipt.pk)
     assert replace(asked, key="").receipt_id == receipt.pk
     assert claim() == []
+
+
+def test_a_document_that_cannot_be_read_stays_and_holds_back_no_other(
+    first: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned, _ = sell(first, 2)
+
+    def load(text: str) -> Any:
+        if text == poisoned.document and not seen:
+            seen.append(text)
+            raise ValueError("a mistake of ours")
+        return read(text)
+
+    seen: list[str] = []
+    monkeypatch.setattr("chekhov.delivery.standby.load", load)
+    down(first)
+
+    assert standby_serve() == 1
+
+    assert queues() == [777, 778]
+    assert ReceiptState.objects.get(pk=poisoned.pk).error_code == STAYS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid5
 
@@ -92,6 +92,7 @@ class Job:
     attempt_id: int = 0  # 0 for a question
     attempt_number: int = 0
     body: bytes = field(default=b"", repr=False)
+    asked_at: datetime | None = None  # of a question: its answer says what was so then
     place_ms: int = 0  # since when it had been due: its place in the queue, if it comes back unsent
 
 
@@ -329,7 +330,7 @@ class Claimer:
                 ids[item.head.receipt_id],
                 number,
                 body,
-                item.due_ms,
+                place_ms=item.due_ms,
             )
             for item, body, number, _ in taken
         ]
@@ -337,6 +338,7 @@ class Claimer:
     @staticmethod
     def _questions(channel: Channel, asked: Sequence[tuple[JobKind, writer.Head]]) -> list[Job]:
         """Questions, which are no attempts. One by key remembers the last sending that it can speak of."""
+        asked_at = now()
         last: dict[int, int] = {}
         by_key = [head.receipt_id for kind, head in asked if kind is JobKind.LOOKUP]
         if by_key:
@@ -356,6 +358,7 @@ class Claimer:
                 head.provider_ref,
                 head.wanted,
                 attempt_number=last.get(head.receipt_id, 0),
+                asked_at=asked_at,
             )
             for kind, head in asked
         ]

@@ -200,7 +200,7 @@ def _decide(
 
 def _decide_lookup(item: Result, head: writer.Head, attempts: Sequence[tuple[int, int, str]]) -> Decision | None:
     """An answer to a question by our key. It is about the receipt as it was asked: the same key, no number yet. What
-    was sent after the question was asked it says nothing of.
+    was sent after the question was asked, or was still under way then, it says nothing of.
     """
     if item.job.key != key_of(head.uuid, head.key_number) or head.provider_ref:
         return None
@@ -209,7 +209,7 @@ def _decide_lookup(item: Result, head: writer.Head, attempts: Sequence[tuple[int
         "SELECT MIN(sent_at), MAX(sent_at) FROM delivery_attempt WHERE receipt_id = %s AND key_number = %s",
         [head.receipt_id, head.key_number],
     )[0]
-    border = instant(now() - longest_call())
+    border = instant((item.job.asked_at or now()) - longest_call())
     return after_lookup(
         head,
         item.outcome,  # type: ignore[arg-type]
@@ -253,7 +253,10 @@ def _decide_poll(item: Result, head: writer.Head, attempts: Sequence[tuple[int, 
     """An answer about a task: this receipt's, or that of a key which was given up while the question was under way."""
     job = item.job
     if head.provider_ref == job.provider_ref and job.key == key_of(head.uuid, head.key_number):
-        return after_poll(head, item.outcome, job.channel.driver.capabilities, wanted=job.wanted)  # type: ignore[arg-type]
+        # an answer that waited long to be written fulfils no wish: the task is asked about once more
+        is_fresh = job.asked_at is not None and now() - job.asked_at <= longest_call()
+        wanted = job.wanted if is_fresh else ""
+        return after_poll(head, item.outcome, job.channel.driver.capabilities, wanted=wanted)  # type: ignore[arg-type]
     if not isinstance(item.outcome, Done):
         return None
     numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
@@ -353,8 +356,9 @@ def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> 
         parameters,
     )
     for row in replaced:
-        result = decisions.pop(row[0]).result
+        head, result = heads[row[0]], decisions[row[0]].result
         assert result is not None
+        decisions[row[0]] = Decision(touch=writer.Touch(row[0], head.version, None, 0, head.provider_ref))
         incident_open(receipt_id=row[0], code=SECOND_DOCUMENT, text=_second(result))
 
 

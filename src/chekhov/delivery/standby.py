@@ -12,16 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import structlog
+
 from chekhov.config.database import fetch, for_update, read_clock_ms, writing
 from chekhov.delivery.absence import present_anywhere
 from chekhov.delivery.models import Breaker, Lane
 from chekhov.drivers import registry
+from chekhov.drivers.contract import Driver
 from chekhov.fiscal.codec import load
 from chekhov.receipts import writer
 from chekhov.receipts.models import Receipt
 from chekhov.receipts.states import State
 from chekhov.registers.models import Register
 from chekhov.registers.standby import standing_of, unfit
+
+log = structlog.get_logger(__name__)
 
 MOVED_AT_ONCE = 200
 PAUSE_GAP_MS = 60_000  # between the end of a pause and the answer that makes the next
@@ -153,9 +158,9 @@ def _amendments(
             why = "Основная касса могла взять этот чек раньше: на резервную он не переводится и ждёт её."
             yield writer.Amendment(head, STAYS, why, due_in_ms=place_ms, error_code=STAYS, error_text=why)
             continue
-        problem = next((item for item in driver.validate(load(document)) if item.fatal), None)
-        if problem is not None:
-            why = f"Резервная касса не примет этот чек: {problem.text} Он ждёт основную."
+        refusal = _refusal(driver, head, document)
+        if refusal:
+            why = f"Резервная касса не примет этот чек: {refusal} Он ждёт основную."
             yield writer.Amendment(head, STAYS, why, due_in_ms=place_ms, error_code=STAYS, error_text=why)
             continue
         proof = "не отправлялся" if sent_key is None else "ни одна отправка не принята"
@@ -167,6 +172,16 @@ def _amendments(
             lane=(pair.standby.account_id, pair.standby.queue),
             key_number=head.key_number if sent_key is None else max(head.key_number, int(str(sent_key))) + 1,
         )
+
+
+def _refusal(driver: Driver, head: writer.Head, document: str) -> str:
+    """Why the other register cannot take a document; empty when it can. One that cannot be read holds back no other."""
+    try:
+        problem = next((item for item in driver.validate(load(document)) if item.fatal), None)
+    except Exception:
+        log.exception("standby.unreadable_document", receipt=head.receipt_id)
+        return "документ не читается, это ошибка программы."
+    return problem.text if problem is not None else ""
 
 
 def is_elsewhere(head: writer.Head, account_id: int, queue: int) -> bool:
