@@ -34,7 +34,6 @@ def lane_words(register: Register) -> LaneWords | None:
     if lane.oldest_due_seconds is not None and lane.oldest_due_seconds >= 60:
         waiting += f", самый давний ждёт {ago(lane.oldest_due_seconds)}"
     under_way = sum(lane.depth.get(state, 0) for state in (State.SENDING, State.ACCEPTED, State.UNKNOWN))
-    in_flight = "без ограничения" if lane.in_flight_max >= 1000 else str(lane.in_flight_max)
     return LaneWords(
         hold=hold_words(lane),
         since=_since(lane),
@@ -44,8 +43,15 @@ def lane_words(register: Register) -> LaneWords | None:
         under_way=counted(under_way, "чек", "чека", "чеков"),
         late=lane.late,
         passive=ago(lane.passive_seconds) if lane.passive_seconds is not None else "",
-        limits=f"одновременно {in_flight}, запросов в секунду {lane.rate_per_second or 'без ограничения'}",
+        limits=_limits(lane),
     )
+
+
+def _limits(lane: LaneState) -> str:
+    found = [] if lane.in_flight_max >= 1000 else [f"одновременно {lane.in_flight_max}"]
+    if lane.rate_per_second:
+        found.append(f"запросов в секунду {lane.rate_per_second}")
+    return ", ".join(found) or "нет"
 
 
 def _since(lane: LaneState) -> str:
