@@ -9,18 +9,27 @@ import threading
 import time
 from pathlib import Path
 
-from chekhov.config.turnstile import turn
+import pytest
+
+from chekhov.config import turnstile
+from chekhov.config.turnstile import Busy, turn
 
 HOLD = """
 import sys, time
-from chekhov.config.turnstile import turn
+import pytest
+
+from chekhov.config import turnstile
+from chekhov.config.turnstile import Busy, turn
 with turn(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
 """
 GREEDY = """
 import sys, time
-from chekhov.config.turnstile import turn
+import pytest
+
+from chekhov.config import turnstile
+from chekhov.config.turnstile import Busy, turn
 until = time.monotonic() + 20
 print("started", flush=True)
 while time.monotonic() < until:
@@ -81,6 +90,21 @@ def test_the_turn_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     assert not got.wait(0.3)
     end(holder)
     assert got.wait(5)
+
+
+def test_nobody_waits_for_ever_for_a_process_that_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turnstile, "WAIT_SECONDS", 0.3)
+    holder = process(HOLD, tmp_path / "a")
+    holder.send_signal(signal.SIGSTOP)
+    try:
+        for _ in range(2):  # the place in the queue was given back as well
+            with pytest.raises(Busy), turn(tmp_path / "a"):
+                pass
+    finally:
+        holder.send_signal(signal.SIGCONT)
+        end(holder)
+    with turn(tmp_path / "a"):
+        pass
 
 
 def test_a_process_that_writes_without_end_lets_others_in(tmp_path: Path) -> None:

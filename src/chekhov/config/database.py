@@ -6,7 +6,7 @@ Hot paths (accepting facts, claiming, writing outcomes) are SQL by hand: the ORM
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -36,7 +36,7 @@ def writing(*, together: bool = False) -> Iterator[None]:
     the end. Nests: an inner block is a savepoint of the outer one.
     """
     if not is_postgresql():
-        with turnstile.turn(connection.settings_dict["NAME"]), transaction.atomic():
+        with _turn(), transaction.atomic():
             yield
     elif together:
         connection.ensure_connection()
@@ -45,6 +45,17 @@ def writing(*, together: bool = False) -> Iterator[None]:
     else:
         with transaction.atomic():
             yield
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """The turn to write; where it does not come, the error is that of SQLite's own time-out."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(turnstile.turn(connection.settings_dict["NAME"]))
+        except turnstile.Busy as error:
+            raise OperationalError("database is locked") from error
+        yield
 
 
 def writer_is_awaited() -> bool:

@@ -3,8 +3,8 @@
 SQLite lets one transaction write at a time. Whoever finds it busy polls with pauses of up to 100 ms, and a process that
 writes one transaction after another keeps the others out for long. Here they wait at two file locks beside the
 database: one is held while waiting for the other, so the next in turn is known before the writer has finished. The
-kernel wakes it at once, and frees the locks of a process that is killed. Transactions that do not come through here
-are still kept apart by SQLite itself.
+kernel frees the locks of a process that is killed; for one that was stopped nobody waits longer than for SQLite itself.
+Transactions that do not come through here are still kept apart by SQLite.
 """
 
 from __future__ import annotations
@@ -12,10 +12,18 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+
+WAIT_SECONDS = 20  # as long as SQLite's own time-out
+_LOOK_SECONDS = 0.0005  # far less than a transaction takes
+
+
+class Busy(Exception):
+    """The turn did not come in time: somebody holds it and does not go on."""
 
 
 class _Turnstile:
@@ -30,9 +38,12 @@ class _Turnstile:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        with self._threads:
+        until = time.monotonic() + WAIT_SECONDS
+        if not self._threads.acquire(timeout=WAIT_SECONDS):
+            raise Busy
+        try:
             if self._depth == 0:
-                self._come_in()
+                self._come_in(until)
             self._depth += 1
             try:
                 yield
@@ -41,11 +52,13 @@ class _Turnstile:
                 if self._depth == 0:
                     self.was_awaited = self._is_awaited()
                     fcntl.flock(self._writer, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
 
-    def _come_in(self) -> None:
-        fcntl.flock(self._next, fcntl.LOCK_EX)
+    def _come_in(self, until: float) -> None:
+        _take(self._next, until)
         try:
-            fcntl.flock(self._writer, fcntl.LOCK_EX)
+            _take(self._writer, until)
         finally:
             fcntl.flock(self._next, fcntl.LOCK_UN)
 
@@ -56,6 +69,19 @@ class _Turnstile:
             return True
         fcntl.flock(self._next, fcntl.LOCK_UN)
         return False
+
+
+def _take(lock: int, until: float) -> None:
+    """Take a file lock. Looks for it again and again: the call that waits cannot be told for how long."""
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise Busy from None
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return
 
 
 _in_memory = threading.RLock()
@@ -69,7 +95,7 @@ def _turnstile(database: str, _pid: int) -> _Turnstile:
 
 @contextmanager
 def turn(database: str | Path) -> Iterator[None]:
-    """Hold the right to write to a SQLite database. A thread that has it may take it again."""
+    """Hold the right to write to a SQLite database. A thread that has it may take it again. Raises Busy."""
     name = str(database)
     if "memory" in name and not Path(name).is_absolute():  # ":memory:", "file:…?mode=memory": one process has it
         with _in_memory:
