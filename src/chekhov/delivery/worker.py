@@ -98,6 +98,7 @@ class Worker:
         committer = asyncio.create_task(self._commit_forever())
         beater = asyncio.create_task(self._beat_forever())
         try:
+            await self._lanes_know()
             async with session(connections=self._most) as client:
                 watcher = asyncio.create_task(self._watch_forever(client))
                 try:
@@ -117,6 +118,13 @@ class Worker:
                 await self._in_db(_close, database)
                 database.shutdown()
             log.info("worker.stopped", worker=self.name, sent=self._sent)
+
+    async def _lanes_know(self) -> None:
+        """Every queue has its lane before the first claim: else the one that has might take all places."""
+        try:
+            await self._in_db(lanes_ensure, self._claims_db)
+        except DatabaseError as error:
+            await self._database_fault("lanes", error, self._claims_db)
 
     async def _claim_once(self, client: aiohttp.ClientSession) -> None:
         room = await self._room()
