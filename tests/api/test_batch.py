@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from chekhov.api import writes
@@ -150,3 +150,21 @@ def test_a_fact_that_breaks_the_service_fails_alone(billed: Caller, monkeypatch:
     assert statuses(answers) == [201, 500, 201]
     assert answers[1]["body"]["code"] == "internal"
     assert set(Fact.objects.values_list("external_id", flat=True)) == {"a", "b"}
+
+
+def test_where_the_database_goes_away_the_rest_is_to_be_repeated(
+    billed: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def away(**arguments: Any) -> Any:
+        calls.append(len(arguments["contents"]))
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(writes, "gathering", Gathering(away))
+    facts = [{"path": f"invoices/A-1/payments/{name}", "body": payment("1.00")} for name in ("a", "b", "c")]
+    later = {"path": "invoices/NEW/payments/1", "body": payment("1.00")}
+    answers = billed("POST", "batch", [*facts, {"path": "customers/C-9", "body": buyer()}, later])[1]
+    assert statuses(answers) == [503] * 3 + [201] + [503]
+    assert calls == [3]  # neither one by one, nor what came after
+    assert {answer["body"]["code"] for answer in answers if answer["status"] == 503} == {"unavailable"}

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
 
 from chekhov.config.database import (
     Reservation,
@@ -143,3 +143,26 @@ def test_the_first_read_of_a_request_survives_a_connection_that_died() -> None:
         other.close()
     assert fetch_first("SELECT 1") == [(1,)]
     assert fetch("SELECT pg_backend_pid()")[0][0] != pid
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_died_is_told_as_djangos_error_and_made_anew() -> None:
+    if not is_postgresql():
+        pytest.skip("a SQLite connection does not die")
+    pid = fetch("SELECT pg_backend_pid()")[0][0]
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    finally:
+        other.close()
+    for broken in (_one_read, _one_read):  # what was broken before it began, and what is found closed
+        with pytest.raises((OperationalError, InterfaceError)):
+            broken()
+    connection.close()
+    assert _one_read() == [[(1,)]]
+
+
+def _one_read() -> list[list[tuple[Any, ...]]]:
+    with writing(together=True):
+        return fetch_together(("SELECT 1", []))

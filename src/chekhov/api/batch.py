@@ -1,7 +1,8 @@
 """A batch: many writes in one request, each with an answer of its own.
 
 Facts that follow one another are recorded by one service call, in one transaction; customers and invoices go one by
-one, in the order given. A wrong item holds back none of the others.
+one, in the order given. A wrong item holds back none of the others. Where the database goes away in the middle, the
+rest is answered `unavailable` as well.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from chekhov.receipts.contents import FactContent
 
 log = structlog.get_logger(__name__)
 MAX_ITEMS = 100
+_AWAY = 503  # the database cannot be written: nothing of the rest is tried, all of it is to be repeated
 Json = dict[str, Any]
 
 _PATH = re.compile(r"(?:/?api/v1)?/?(customers|invoices)/([^/?#]+)(?:/(payments|topups)/([^/?#]+))?")
@@ -80,6 +82,11 @@ def batch_write(caller: Caller, items: Any) -> list[Json]:
     for index, item in enumerate(items):
         path = item.get("path") if isinstance(item, dict) else None
         answers.append({"path": path if isinstance(path, str) else "", "status": 0, "body": None})
+        if away := next((answer for answer in answers if answer["status"] == _AWAY), None):
+            _put(
+                answers[index], _AWAY, away["body"]
+            )  # what stands on an item that was not written would be told wrongly
+            continue
         try:
             step = _read(item)
             if isinstance(step, tuple):
@@ -103,9 +110,9 @@ def _recorded(caller: Caller, contents: list[FactContent]) -> list[tuple[int, Js
     try:
         written = facts_write(caller, contents)
     except Exception as error:
-        if len(contents) == 1:
-            wrong = problems.of_exception(error)[0]
-            return [(wrong["status"], wrong)]
+        wrong = problems.of_exception(error)[0]
+        if len(contents) == 1 or wrong["status"] == _AWAY:
+            return [(wrong["status"], wrong)] * len(contents)
         log.error("api_batch_split", facts=len(contents), exc_info=error)
         return [answer for content in contents for answer in _recorded(caller, [content])]
     return [(status, problems.of_refusal(body) if isinstance(body, Refusal) else body) for status, body in written]

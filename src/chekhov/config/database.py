@@ -40,7 +40,7 @@ def writing(*, together: bool = False) -> Iterator[None]:
             yield
     elif together:
         connection.ensure_connection()
-        with connection.connection.pipeline(), transaction.atomic():
+        with connection.wrap_database_errors, connection.connection.pipeline(), transaction.atomic():
             yield
     else:
         with transaction.atomic():
