@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from chekhov.delivery.claims import key_of
+from chekhov.delivery.jobs import key_of
 from chekhov.delivery.models import Attempt
 from chekhov.fiscal.money import Money
 from chekhov.receipts import writer

@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, connections
 
-from chekhov.delivery import claims, results
+from chekhov.delivery import results
+from chekhov.delivery.channels import Channels
 from chekhov.delivery.claims import Claimer
+from chekhov.delivery.due import is_work_due
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.models import Attempt
@@ -190,7 +192,7 @@ def test_a_crash_within_the_claim_leaves_the_receipt_in_the_queue(
     installation.sell(2)
     lanes_ensure()
     with monkeypatch.context() as broken:
-        broken.setattr(Claimer, "_remember_url", _crash)
+        broken.setattr(Channels, "remember_url", _crash)
         with pytest.raises(SystemExit):
             Claimer("dead").claim(10)
 
@@ -271,4 +273,4 @@ def test_a_lease_ends_by_the_clock_of_the_database(installation: Installation) -
     assert leases_expire() == 1
 
     assert states() == {"unknown": 1}
-    assert claims.is_work_due()
+    assert is_work_due()

@@ -32,7 +32,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from chekhov.delivery import results
 from chekhov.delivery.callbacks import callback_receive
-from chekhov.delivery.claims import Claimer, Job, key_of
+from chekhov.delivery.channels import Channels
+from chekhov.delivery.jobs import Job, key_of
 from chekhov.delivery.requests import receipt_cancel, receipt_retry
 from chekhov.delivery.results import Result, results_commit
 from chekhov.delivery.worker import Worker, lanes_ensure, leases_expire
@@ -238,7 +239,7 @@ class Delivery(RuleBasedStateMachine):
         hand = self.hands[who]
         with pytest.MonkeyPatch.context() as broken, contextlib.suppress(SystemExit):
             if within == "claim":
-                broken.setattr(Claimer, "_remember_url", _crash)
+                broken.setattr(Channels, "remember_url", _crash)
                 lanes_ensure()
                 hand.worker._claimer.claim(4)
             elif within == "commit" and hand.answers:

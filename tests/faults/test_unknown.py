@@ -10,7 +10,8 @@ import pytest
 
 from chekhov.config.database import execute
 from chekhov.delivery import absence
-from chekhov.delivery.claims import Claimer, JobKind
+from chekhov.delivery.claims import Claimer
+from chekhov.delivery.jobs import JobKind
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.models import Absence, Attempt
 from chekhov.delivery.requests import receipt_absent, receipt_cancel, receipt_found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chekhov.config.database import clock_ms, execute
-from chekhov.delivery.claims import Claimer, Job, JobKind
+from chekhov.delivery.claims import Claimer
+from chekhov.delivery.jobs import Job, JobKind
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.results import Result, results_commit
 from chekhov.drivers.contract import (

@@ -9,7 +9,9 @@ from django.db import connection
 from django.utils import timezone
 
 from chekhov.config.database import read_clock_ms
-from chekhov.delivery.claims import Claimer, JobKind, is_work_due, key_of
+from chekhov.delivery.claims import Claimer
+from chekhov.delivery.due import is_work_due
+from chekhov.delivery.jobs import JobKind, key_of
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.models import Attempt, CallbackUrl, Lane, Pace

@@ -14,7 +14,7 @@ from chekhov.config.clock import now
 from chekhov.config.database import execute, read_clock_ms
 from chekhov.delivery.absence import is_absent, present_anywhere
 from chekhov.delivery.callbacks import callback_receive
-from chekhov.delivery.claims import Job, JobKind
+from chekhov.delivery.jobs import Job, JobKind
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.models import Absence, Breaker, Callback, Lane

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
 
 from chekhov.config import clock
 from chekhov.config.database import execute, read_clock_ms
-from chekhov.delivery.claims import Claimer, Job, JobKind, is_work_due
-from chekhov.delivery.lanes import lanes_ensure
+from chekhov.delivery import claims
+from chekhov.delivery.channels import Channels
+from chekhov.delivery.claims import Claimer
+from chekhov.delivery.due import is_work_due
+from chekhov.delivery.jobs import Channel, Job, JobKind
+from chekhov.delivery.lanes import LaneRow, lanes_ensure
 from chekhov.delivery.leases import WAIT_MOST_MS, leases_expire, waits_bound
 from chekhov.delivery.limits import Limits, lane_resume, lane_stop, limits_of, register_put
 from chekhov.delivery.models import Attempt, Breaker, Lane, Pace
@@ -165,6 +170,57 @@ def test_the_breaker_of_one_queue_leaves_its_neighbour_alone(register: Register)
     (job,) = claim()
 
     assert job.channel.queue == 778
+
+
+def _two_lanes(register: Register) -> Register:
+    """Receipts of two queues wait; the register of the second one."""
+    other = factories.register(factories.region("spb", register.organization), queue=778)
+    lanes_ensure()
+    sell(register)
+    sell(other)
+    return other
+
+
+def _by_a_mistake_of_python(monkeypatch: pytest.MonkeyPatch, queue: int) -> None:
+    made = Channels.made
+
+    def faulty(self: Channels, account_id: int, number: int, account: Sequence[object]) -> Channel | None:
+        if number == queue:
+            raise ZeroDivisionError
+        return made(self, account_id, number, account)
+
+    monkeypatch.setattr(Channels, "made", faulty)
+
+
+def _by_an_error_of_the_database(monkeypatch: pytest.MonkeyPatch, queue: int) -> None:
+    """Found by PostgreSQL only when it comes to the statement, which is after the next ones were sent."""
+    served = claims.lane_served
+
+    def faulty(lane: LaneRow, now_ms: int) -> None:
+        if lane.queue == queue:
+            execute("INSERT INTO delivery_workerbeat (name, started_at, seen_ms, sent) VALUES (NULL, NULL, 0, 0)")
+        served(lane, now_ms)
+
+    monkeypatch.setattr(claims, "lane_served", faulty)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("broken", [_by_a_mistake_of_python, _by_an_error_of_the_database])
+def test_a_lane_that_goes_wrong_is_put_aside_and_holds_back_no_other(
+    register: Register, monkeypatch: pytest.MonkeyPatch, broken: Callable[[pytest.MonkeyPatch, int], None]
+) -> None:
+    other = _two_lanes(register)
+    broken(monkeypatch, register.queue)
+
+    worker = Claimer(OWNER)
+    taken = [job for _ in range(4) for job in worker.claim(100)]
+
+    assert [job.channel.queue for job in taken] == [other.queue]
+    assert Lane.objects.get(queue=register.queue).pause_code == "internal"
+    assert not Lane.objects.get(queue=other.queue).pause_code
+    states = {row.queue: row.state for row in ReceiptState.objects.all()}
+    assert states == {register.queue: "queued", other.queue: "sending"}
+    assert Attempt.objects.count() == 1
 
 
 def test_what_did_not_leave_keeps_its_place_in_the_order_of_time(register: Register) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chekhov.config.database import execute, read_clock_ms
-from chekhov.delivery.claims import Claimer, JobKind, key_of
+from chekhov.delivery.claims import Claimer
+from chekhov.delivery.jobs import JobKind, key_of
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.limits import lane_stop
 from chekhov.delivery.models import Absence, Attempt, Breaker, Lane

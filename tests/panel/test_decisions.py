@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from chekhov.config.clock import now
 from chekhov.config.database import read_clock_ms
-from chekhov.delivery.claims import JobKind
+from chekhov.delivery.jobs import JobKind
 from chekhov.delivery.models import Breaker, Callback, Lane
 from chekhov.delivery.selectors import LATE, PERSON_DECIDES, waiting_for_person
 from chekhov.drivers.contract import Dedup

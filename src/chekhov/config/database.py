@@ -28,6 +28,15 @@ def is_postgresql() -> bool:
     return connection.vendor == "postgresql"
 
 
+def plan_by_index() -> None:
+    """For a process that only asks for few rows of large tables, before its first connection: PostgreSQL joins them by
+    their indexes. A session keeps the plans that it made while a table was small, when it no longer is.
+    """
+    if is_postgresql():
+        options = connection.settings_dict["OPTIONS"]
+        options["options"] = f"{options.get('options', '')} -c enable_hashjoin=off -c enable_mergejoin=off".strip()
+
+
 @contextmanager
 def writing(*, together: bool = False) -> Iterator[None]:
     """A transaction that writes. On SQLite writers stand in one queue (`chekhov.config.turnstile`) instead of polling.
@@ -247,15 +256,24 @@ class Reservation:
         return Reserved(ids, int(rows[0][0]))
 
 
-def execute(sql: str, parameters: Sequence[Any] = ()) -> int:
-    """Run one statement; the number of rows that it touched (SQLite tells it only where the statement begins with
-    INSERT, UPDATE or DELETE, else it is -1).
+def execute(sql: str, parameters: Sequence[Any] = ()) -> None:
+    """Run one statement. Within `writing(together=True)` PostgreSQL gets it later, with those that follow."""
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.wrap_database_errors:
+        _ran(database, sql, parameters).close()
+
+
+def affected(sql: str, parameters: Sequence[Any] = ()) -> int:
+    """Run one INSERT, UPDATE or DELETE that begins with this word; the number of rows that it touched.
+
+    Not within `writing(together=True)`, where the number is not known yet: AssertionError. There, RETURNING tells.
     """
     database = connections[DEFAULT_DB_ALIAS]
     with database.wrap_database_errors:
         cursor = _ran(database, sql, parameters)
         count = int(cursor.rowcount)
         cursor.close()
+    assert count >= 0, "the number of rows is not known"
     return count
 
 

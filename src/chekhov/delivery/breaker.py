@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from chekhov.config.database import execute, fetch, for_update, read_clock_ms
 from chekhov.delivery.models import Breaker
@@ -43,6 +44,18 @@ AnyOutcome = SubmitOutcome | PollOutcome | LookupOutcome
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What one answer says of the way to its service."""
+
+    answered: bool
+    works: bool = False  # the connection did what it is for: no pause is called for
+    text: str = ""
+
+
+News = tuple[LaneKey, Heard]
+
+
+@dataclass(frozen=True, slots=True)
 class Circuit:
     """The breaker of one lane as its row has it."""
 
@@ -54,15 +67,6 @@ class Circuit:
     open_until_ms: int = 0
     probe_until_ms: int = 0
     broken_since_ms: int = 0
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What one answer says of the way to its service."""
-
-    answered: bool
-    works: bool = False  # the connection did what it is for: no pause is called for
     text: str = ""
 
 
@@ -124,15 +128,17 @@ def open_ms(openings: int) -> int:
     return min(OPEN_FIRST_MS << min(openings - 1, 16), OPEN_MOST_MS)
 
 
-def hear(news: Sequence[tuple[LaneKey, Heard]]) -> None:
-    """Write what a group of answers says of its lanes. One read where all is well, and one write for each lane that is
+def hear(news: Sequence[News]) -> None:
+    """Write what a group of answers says of its lanes: one read where all is well, and one write for each lane that is
     not. Must run inside the transaction of the outcomes.
     """
-    by_lane: dict[LaneKey, list[Heard]] = {}
-    for lane, answer in news:
-        by_lane.setdefault(lane, []).append(answer)
-    failing = [lane for lane, answers in by_lane.items() if not all(answer.answered for answer in answers)]
-    rows = fetch(
+    hear_with(news, fetch(*hear_statement(news)))
+
+
+def hear_statement(news: Sequence[News]) -> tuple[str, list[Any]]:
+    """What `hear` reads, for reading it together with something else."""
+    failing = sorted({lane for lane, answer in news if not answer.answered})
+    return (
         "SELECT account_id, queue, pause_since_ms, breaker, failures, window_total, window_failed, openings, "
         "open_until_ms, probe_until_ms, broken_since_ms, breaker_text FROM delivery_lane "
         "WHERE breaker <> 'closed' OR window_total > 0 OR pause_since_ms > 0"
@@ -141,8 +147,15 @@ def hear(news: Sequence[tuple[LaneKey, Heard]]) -> None:
         + for_update(),
         [value for lane in failing for value in lane],
     )
+
+
+def hear_with(news: Sequence[News], rows: Sequence[Sequence[Any]]) -> None:
+    """`hear`, with the rows of `hear_statement`."""
     if not rows:
         return
+    by_lane: dict[LaneKey, list[Heard]] = {}
+    for lane, answer in news:
+        by_lane.setdefault(lane, []).append(answer)
     now_ms = read_clock_ms()
     for account_id, queue, pause_since_ms, state, *figures in rows:
         answers = by_lane.get((account_id, queue), [])

@@ -14,7 +14,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from chekhov.config.database import fetch, writing
-from chekhov.delivery.claims import key_of
+from chekhov.delivery.jobs import key_of
 from chekhov.delivery.models import Callback, CallbackUrl
 from chekhov.delivery.standby import bring_back
 from chekhov.drivers import registry

@@ -7,129 +7,36 @@ byte leave. Every time here is the database's clock, so workers on several machi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
-from uuid import UUID, uuid5
+from datetime import timedelta
+from uuid import uuid5
 
 import structlog
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 
 from chekhov.config.clock import now
-from chekhov.config.database import (
-    execute,
-    fetch,
-    for_update,
-    insert_rows,
-    instant,
-    one_of,
-    read_clock_ms,
-    uid,
-    writing,
-)
-from chekhov.delivery import lateness
+from chekhov.config.database import fetch, insert_rows, instant, one_of, uid, writing
 from chekhov.delivery.absence import longest_call
 from chekhov.delivery.breaker import LaneKey
+from chekhov.delivery.channels import Channels
+from chekhov.delivery.due import Due, due_on
+from chekhov.delivery.jobs import Channel, Job, JobKind, key_of
 from chekhov.delivery.lanes import LaneRow, lane_pause, lane_served, lanes_ready, permits, rate_spend
 from chekhov.delivery.models import Attempt
 from chekhov.delivery.places import Places
 from chekhov.delivery.reconcile import Way, way
 from chekhov.delivery.selectors import PERSON_DECIDES
 from chekhov.delivery.standby import diverted_registers
-from chekhov.drivers import registry
-from chekhov.drivers.contract import Connection, Dedup, Driver
+from chekhov.drivers.contract import Dedup
 from chekhov.drivers.errors import CannotEncode
 from chekhov.fiscal.codec import load
 from chekhov.receipts import writer
 from chekhov.receipts.incidents import UNREADABLE, incident_open
 from chekhov.receipts.states import State
-from chekhov.registers.secrets import SecretUnreadable, decrypt
 
 log = structlog.get_logger(__name__)
 
-_SENDS = ("queued",)
-_QUESTIONS = ("unknown", "accepted", "failed", "cancelled")
-_PROBES = 10  # among so many questions the cheapest is chosen for a probe
-_ASKED_BY_NUMBER = " AND provider_ref <> ''"  # the only question that can store nothing, whatever the provider is
-
-
-class JobKind(StrEnum):
-    """What is asked of the provider."""
-
-    SEND = "send"  # the first time under its key, or again after it provably was not sent
-    ASK = "ask"  # an outcome is unknown: the same bytes under the same key
-    POLL = "poll"  # what became of an accepted task
-    LOOKUP = "lookup"  # is there anything under our key: stores nothing at the provider
-
-    @property
-    def is_sending(self) -> bool:
-        """Whether the call hands the document over: then it is an attempt, written down before."""
-        return self in (JobKind.SEND, JobKind.ASK)
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """An account's queue with everything that a call needs."""
-
-    account_id: int
-    queue: int
-    driver: Driver = field(repr=False)
-    connection: Connection = field(repr=False)
-    callback_url: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One call to make."""
-
-    kind: JobKind
-    receipt_id: int
-    channel: Channel
-    key: str
-    provider_ref: str = ""
-    wanted: str = ""  # the person's wish that stood when the question was asked
-    attempt_id: int = 0  # 0 for a question
-    attempt_number: int = 0
-    body: bytes = field(default=b"", repr=False)
-    asked_at: datetime | None = None  # of a question: its answer says what was so then
-    place_ms: int = 0  # since when it had been due: its place in the queue, if it comes back unsent
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A receipt that is due, as a claim reads it."""
-
-    head: writer.Head
-    document: str = field(repr=False)
-    due_ms: int
-    is_late: bool  # a person has to choose before it may be sent
-
-
 _KINDS = {Way.LOOKUP: JobKind.LOOKUP, Way.REPEAT: JobKind.ASK}
-
-
-def key_of(receipt: UUID, key_number: int) -> str:
-    """The provider's key of a receipt: its own UUID, and a derived one after each proven failure."""
-    return str(receipt) if key_number == 1 else str(uuid5(receipt, str(key_number)))
-
-
-def is_work_due() -> bool:
-    """A cheap look, without a lock, whether a claim is worth its transaction."""
-    now_ms = read_clock_ms()  # as a parameter: an expression of the clock cannot be looked up in an index
-    return any(
-        fetch(
-            "SELECT 1 FROM receipts_receiptstate WHERE account_id = %s AND queue = %s AND state = %s "
-            f"AND due_ms <= %s{which} LIMIT 1",
-            [*lane.key, state, now_ms],
-        )
-        for lane in lanes_ready(now_ms)
-        for state, which in (
-            ((state, _ASKED_BY_NUMBER) for state in _QUESTIONS)
-            if lane.is_stopped
-            else ((state, "") for state in (*_SENDS, *_QUESTIONS))
-        )
-    )
 
 
 class Claimer:
@@ -137,8 +44,9 @@ class Claimer:
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
-        self._channels: dict[tuple[int, int], tuple[str, Channel]] = {}
-        self._known_urls: set[tuple[int, str]] = set()
+        self.channels = Channels()
+        self._served: list[LaneRow] = []  # of the claim that is under way
+        self._singly = 0  # so many claims serve one lane each
 
     def claim(self, most: int, held: Mapping[LaneKey, int] | None = None, places: int = 0) -> list[Job]:
         """Up to `most` jobs, each written down before this returns.
@@ -146,102 +54,70 @@ class Claimer:
         `held` says how many calls of each lane are open at this worker and `places` how many it may have in all: see
         `Places`. A lane whose claim goes wrong is put aside for a while; it holds back no other.
         """
-        jobs: list[Job] = []
+        self._served = []
         try:
-            with writing():
-                now_ms = read_clock_ms()
-                lanes = lanes_ready(now_ms, lock=True)
-                shared = Places(places or most, [lane.key for lane in lanes], held or {})
-                for lane in lanes:
-                    if len(jobs) >= most:
-                        break
-                    allowed = permits(lane, min(most - len(jobs), shared.left(lane.key)), now_ms)
-                    if allowed > 0:
-                        served = self._serve(lane, allowed, now_ms)
-                        shared.take(lane.key, len(served))
-                        jobs += served
-        except BaseException:
-            self._known_urls.clear()  # what was remembered may have been rolled back
-            raise
+            with writing(together=True):
+                jobs = self._claim(most, held or {}, places or most)
+        except BaseException as error:
+            self.channels.forget_urls()
+            if not self._served or isinstance(error, OperationalError) or not isinstance(error, Exception):
+                raise
+            self._put_aside(error)
+            return []
+        self._singly = max(0, self._singly - 1)
+        return jobs
+
+    def _put_aside(self, error: Exception) -> None:
+        """The lane at fault rests. Where several were served, PostgreSQL may have told of the fault of one only at
+        another's: then the next claims serve one each, and show which it is.
+        """
+        if len(self._served) > 1:
+            log.error("claim.failed", exc_info=error, lanes=[lane.key for lane in self._served])
+            self._singly = 2 * len(self._served)
+            return
+        (lane,) = self._served
+        log.error("claim.lane_failed", exc_info=error, account=lane.account_id, queue=lane.queue)
+        text = "Внутренняя ошибка: подробности в журнале сервера."
+        with writing():
+            lane_pause(*lane.key, seconds=30, code="internal", text=text)
+
+    def _claim(self, most: int, held: Mapping[LaneKey, int], places: int) -> list[Job]:
+        jobs: list[Job] = []
+        now_ms, lanes = lanes_ready(lock=True)
+        shared = Places(places, [lane.key for lane in lanes], held)
+        for lane in lanes:
+            if len(jobs) >= most or (self._singly and self._served):
+                break
+            if not lane.due:
+                continue
+            self._served.append(lane)
+            allowed = permits(lane, min(most - len(jobs), shared.left(lane.key)), now_ms)
+            if allowed <= 0:
+                self._served.pop()
+                continue
+            served = self._serve(lane, allowed, now_ms)
+            shared.take(lane.key, len(served))
+            jobs += served
         return jobs
 
     def _serve(self, lane: LaneRow, allowed: int, now_ms: int) -> list[Job]:
-        """The jobs of one lane, in a savepoint of their own."""
-        try:
-            with transaction.atomic():
-                due = self._due(lane, allowed, now_ms)
-                channel = self.channel(*lane.key) if due else None
-                if channel is None:
-                    return []
-                jobs = self._take(channel, due)
-                if jobs:
-                    rate_spend(lane.account_id, len(jobs), now_ms)
-                    lane_served(lane, now_ms)
-                return jobs
-        except OperationalError:
-            raise
-        except Exception:
-            log.exception("claim.lane_failed", account=lane.account_id, queue=lane.queue)
-            text = "Внутренняя ошибка: подробности в журнале сервера."
-            lane_pause(*lane.key, seconds=30, code="internal", text=text)
+        """The jobs of one lane."""
+        aside = diverted_registers(*lane.key) if lane.is_diverted and not self._must_probe(lane) else []
+        due = due_on(lane, allowed, now_ms, aside=aside)
+        channel = self.channels.made(*lane.key, lane.account) if due else None
+        if channel is None:
             return []
-
-    def _due(self, lane: LaneRow, allowed: int, now_ms: int) -> list[Due]:
-        """What is due on a lane. Sending and asking each have half of the permits, the odd one in turns, and what one
-        leaves over the other takes: neither a backlog nor a crowd of open questions starves the other.
-        """
-        share = (allowed + (lane.turn + 1) % 2) // 2
-        sends = self._due_sends(lane, allowed, now_ms)
-        asked = allowed if not lane.is_probe else _PROBES
-        questions = self._due_in(lane, _QUESTIONS, asked, now_ms, _ASKED_BY_NUMBER if lane.is_stopped else "")
-        if lane.is_probe and questions:  # a question is the cheapest probe: it cannot become an unknown outcome
-            return sorted(questions, key=lambda item: not item.head.provider_ref)[:allowed]
-        sent = min(len(sends), max(share, allowed - len(questions)))
-        return [*questions[: allowed - sent], *sends[:sent]]
-
-    def _due_sends(self, lane: LaneRow, limit: int, now_ms: int) -> list[Due]:
-        """Queued receipts of a lane in the order of their time. What is late stops here for a person's choice."""
-        if lane.is_stopped:
-            return []
-        follows = (
-            " AND (r.after_id IS NULL OR EXISTS (SELECT 1 FROM receipts_receiptstate b "
-            "WHERE b.receipt_id = r.after_id AND b.state = 'fiscalized'))"
-        )
-        if lane.is_diverted and not self._must_probe(lane):
-            follows += _not_in("r.register_id", diverted_registers(lane.account_id, lane.queue))
-        due = self._due_in(lane, _SENDS, limit, now_ms, follows)
-        if not any(item.is_late for item in due):
-            return due
-        crowd = self._due_in(lane, _SENDS, lateness.HOLD_AT_ONCE, now_ms, follows)
-        lateness.hold([item.head for item in crowd if item.is_late])
-        return [item for item in crowd if not item.is_late][:limit]
+        jobs = self._take(channel, due)
+        if jobs:
+            if lane.rate_per_second:
+                rate_spend(lane.account_id, len(jobs), now_ms)
+            lane_served(lane, now_ms)
+        return jobs
 
     def _must_probe(self, lane: LaneRow) -> bool:
         """A diverted lane whose service has no other way to be asked whether it is back: see `watching`."""
-        channel = self.channel(*lane.key) if lane.is_probe else None
+        channel = self.channels.made(*lane.key, lane.account) if lane.is_probe else None
         return channel is not None and not channel.driver.capabilities.queue_state
-
-    @staticmethod
-    def _due_in(lane: LaneRow, states: tuple[str, ...], limit: int, now_ms: int, which: str) -> list[Due]:
-        """Receipts of a lane in these states that are due, the longest due first."""
-        found: list[Due] = []
-        border = lateness.cutoff_parameter()
-        document = "r.document" if states == _SENDS else "''"  # a question sends none, a repeat the bytes of before
-        for state in states:
-            found += [
-                Due(writer.head_of(row), row[11], row[12], bool(row[13]))
-                for row in fetch(
-                    f"SELECT {writer.HEAD_COLUMNS}, {document}, s.due_ms, o.due_at < %s AND s.late_choice <> 'send' "
-                    "FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
-                    "JOIN receipts_obligation o ON o.id = s.obligation_id "
-                    f"WHERE s.account_id = %s AND s.queue = %s AND s.state = %s AND s.due_ms <= %s{which} "
-                    f"ORDER BY s.due_ms LIMIT %s{for_update(of='s', skip_locked=True)}",
-                    [border, *lane.key, state, now_ms, limit],
-                )
-            ]
-        if len(states) > 1:
-            found.sort(key=lambda item: item.due_ms)
-        return found[:limit]
 
     def _take(self, channel: Channel, due: Sequence[Due]) -> list[Job]:
         sends: list[Due] = []
@@ -268,7 +144,8 @@ class Claimer:
         jobs = self._questions(channel, asked)
         if not sends:
             return jobs
-        earlier = self._earlier([item.head.receipt_id for item in sends])
+        # what has never been claimed has no attempts
+        earlier = self._earlier([item.head.receipt_id for item in sends if item.head.version > 1])
         taken: list[tuple[Due, bytes, int, bool]] = []
         for item in sends:
             head = item.head
@@ -318,7 +195,7 @@ class Claimer:
             returning=("id", "receipt_id"),
         )
         ids = {int(row[1]): int(row[0]) for row in returned}
-        self._remember_url(channel)
+        self.channels.remember_url(channel)
         return jobs + [
             Job(
                 JobKind.SEND if item.head.state is State.QUEUED else JobKind.ASK,
@@ -383,6 +260,8 @@ class Claimer:
     def _earlier(receipt_ids: Sequence[int]) -> dict[int, tuple[int, dict[int, bytes]]]:
         """The number of attempts so far and the bytes under each key: a repeat sends the same ones."""
         found: dict[int, tuple[int, dict[int, bytes]]] = {}
+        if not receipt_ids:
+            return found
         these, parameters = one_of("receipt_id", receipt_ids)
         for receipt_id, number in fetch(
             f"SELECT receipt_id, MAX(number) FROM delivery_attempt WHERE {these} GROUP BY receipt_id", parameters
@@ -440,41 +319,6 @@ class Claimer:
             )
         return None
 
-    def channel(self, account_id: int, queue: int) -> Channel | None:
-        rows = fetch(
-            "SELECT provider, service_url, shop_id, secret_encrypted, link_token FROM registers_account WHERE id = %s",
-            [account_id],
-        )
-        provider, service_url, shop_id, secret_encrypted, link_token = rows[0]
-        mark = f"{service_url}\n{shop_id}\n{secret_encrypted}"
-        cached = self._channels.get((account_id, queue))
-        if cached is not None and cached[0] == mark:
-            return cached[1]
-        try:
-            secret = decrypt(secret_encrypted)
-        except SecretUnreadable:
-            text = "Secret кассы не расшифровать: проверьте CHEKHOV_ENCRYPTION_KEYS."
-            lane_pause(account_id, None, seconds=60, code="secret_unreadable", text=text)
-            return None
-        channel = Channel(
-            account_id,
-            queue,
-            registry.get(provider).driver,
-            Connection(service_url=service_url, shop_id=shop_id, secret=secret, queue=queue),
-            f"{settings.CHEKHOV_BASE_URL}/hooks/{provider}/{link_token}",
-        )
-        self._channels[account_id, queue] = (mark, channel)
-        return channel
-
-    def _remember_url(self, channel: Channel) -> None:
-        """Keep every address that a provider was told to call: callbacks signed for it must be accepted later too."""
-        mark = (channel.account_id, channel.callback_url)
-        if mark not in self._known_urls:
-            execute(
-                "INSERT INTO delivery_callbackurl (account_id, url) VALUES (%s, %s) ON CONFLICT DO NOTHING", list(mark)
-            )
-            self._known_urls.add(mark)
-
 
 def _not_by_itself(head: writer.Head) -> writer.Touch:
     """Neither a question nor a safe repeat is possible: nothing is done by itself any more."""
@@ -484,10 +328,6 @@ def _not_by_itself(head: writer.Head) -> writer.Touch:
     }.get(head.state, "")
     code = {State.UNKNOWN: PERSON_DECIDES, State.ACCEPTED: "task_unknown"}.get(head.state, "")
     return writer.Touch(head.receipt_id, head.version, None, head.polls, error_code=code, error_text=text)
-
-
-def _not_in(column: str, ids: Sequence[int]) -> str:
-    return f" AND {column} NOT IN ({', '.join(str(int(item)) for item in ids)})" if ids else ""
 
 
 _ATTEMPT_COLUMNS = [

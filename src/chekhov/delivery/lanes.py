@@ -6,18 +6,30 @@ ahead than we ever set one was written by a clock that has been put back since, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 
-from chekhov.config.database import execute, fetch, for_update, read_clock_ms, writing
+from chekhov.config.database import clock_ms, execute, fetch, for_update, read_clock_ms, writing
 from chekhov.delivery.breaker import OPEN_MOST_MS
 from chekhov.delivery.models import Breaker
 from chekhov.drivers import registry
+from chekhov.receipts.states import State
 
 UNLIMITED_IN_FLIGHT = 1000
 LIVE_IN_FLIGHT = 16
 PAUSE_MOST_SECONDS = 600
+_STATES = (State.QUEUED, State.UNKNOWN, State.ACCEPTED, State.FAILED, State.CANCELLED)
+# the order says «by the index» to a planner that remembers a time when nearly all were in one state
+_LOOKS = ", ".join(
+    "(SELECT 1 FROM receipts_receiptstate s WHERE s.account_id = l.account_id AND s.queue = l.queue "
+    f"AND s.state = '{state}' AND s.due_ms <= ms AND (l.stopped_ms = 0 OR s.provider_ref <> '') "
+    "ORDER BY s.due_ms LIMIT 1)"
+    for state in _STATES
+)
+ACCOUNT = "a.provider, a.service_url, a.shop_id, a.secret_encrypted, a.link_token"
+"""What a channel is made of: columns of registers_account as `a`."""
 _AHEAD_MS = 10_000
 _SLACK_MS = 60_000
 
@@ -33,6 +45,9 @@ class LaneRow:
     breaker: Breaker
     is_stopped: bool
     is_diverted: bool
+    rate_per_second: int  # of the account; 0 is without a limit
+    account: tuple[Any, ...] = field(repr=False)  # `channels.ACCOUNT`
+    due: frozenset[State]  # the states in which something is due
 
     @property
     def key(self) -> tuple[int, int]:
@@ -44,27 +59,41 @@ class LaneRow:
         return self.breaker is not Breaker.CLOSED
 
 
-def lanes_ready(now_ms: int, *, lock: bool = False) -> list[LaneRow]:
-    """Lanes that may start requests now, the one that was served longest ago first."""
+def lanes_ready(*, lock: bool = False) -> tuple[int, list[LaneRow]]:
+    """The database's clock now, and the lanes that may start requests, the one that was served longest ago first.
+
+    Of a lane that was stopped only questions count that can store nothing, whatever the provider is: those by number.
+    """
     probe_most = settings.CHEKHOV_LEASE_SECONDS * 1000 + _SLACK_MS
     rows = fetch(
-        "SELECT account_id, queue, in_flight_max, turn, breaker, stopped_ms, diverted FROM delivery_lane "
-        "WHERE (paused_until_ms <= %s OR paused_until_ms > %s) AND (stopped_ms = 0 OR NOT stops_polls) "
-        "AND (breaker = 'closed' OR (breaker = 'open' AND (open_until_ms <= %s OR open_until_ms > %s)) "
-        "OR (breaker = 'half_open' AND (probe_until_ms <= %s OR probe_until_ms > %s))) "
-        f"ORDER BY served_ms, account_id, queue{for_update(skip_locked=True) if lock else ''}",
-        [
-            now_ms,
-            now_ms + PAUSE_MOST_SECONDS * 1000 + _SLACK_MS,
-            now_ms,
-            now_ms + OPEN_MOST_MS + _SLACK_MS,
-            now_ms,
-            now_ms + probe_most,
-        ],
+        f"WITH clock AS MATERIALIZED (SELECT {clock_ms()} AS ms) "
+        "SELECT ms, l.account_id, l.queue, in_flight_max, turn, breaker, stopped_ms, diverted, "
+        f"COALESCE(p.rate_per_second, 0), {ACCOUNT}, {_LOOKS} FROM delivery_lane l CROSS JOIN clock "
+        "JOIN registers_account a ON a.id = l.account_id LEFT JOIN delivery_pace p ON p.account_id = l.account_id "
+        "WHERE (paused_until_ms <= ms OR paused_until_ms > ms + %s) AND (stopped_ms = 0 OR NOT stops_polls) "
+        "AND (breaker = 'closed' OR (breaker = 'open' AND (open_until_ms <= ms OR open_until_ms > ms + %s)) "
+        "OR (breaker = 'half_open' AND (probe_until_ms <= ms OR probe_until_ms > ms + %s))) "
+        f"ORDER BY served_ms, l.account_id, l.queue{for_update(of='l', skip_locked=True) if lock else ''}",
+        [PAUSE_MOST_SECONDS * 1000 + _SLACK_MS, OPEN_MOST_MS + _SLACK_MS, probe_most],
     )
-    return [
-        LaneRow(account_id, queue, in_flight_max, turn, Breaker(breaker), bool(stopped_ms), bool(diverted))
-        for account_id, queue, in_flight_max, turn, breaker, stopped_ms, diverted in rows
+    return (int(rows[0][0]) if rows else 0), [
+        LaneRow(
+            row[1],
+            row[2],
+            row[3],
+            row[4],
+            Breaker(row[5]),
+            bool(row[6]),
+            bool(row[7]),
+            row[8],
+            row[9:14],
+            frozenset(
+                state
+                for state, look in zip(_STATES, row[14:], strict=True)
+                if look and not (row[6] and state is State.QUEUED)
+            ),
+        )
+        for row in rows
     ]
 
 
@@ -132,6 +161,8 @@ def permits(lane: LaneRow, most: int, now_ms: int) -> int:
             list(lane.key),
         )[0][0]
         most = min(most, lane.in_flight_max - held)
+    if not lane.rate_per_second:
+        return most
     pace = fetch(
         f"SELECT rate_per_second, next_slot_ms FROM delivery_pace WHERE account_id = %s{for_update()}",
         [lane.account_id],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from chekhov.config.database import execute, fetch, for_update, read_clock_ms, writing
+from chekhov.config.database import affected, fetch, for_update, read_clock_ms, writing
 from chekhov.receipts import writer
 from chekhov.receipts.states import State
 
@@ -62,7 +62,7 @@ def waits_bound() -> int:
             parameters = [account_id, queue, state.value, far_ms]
             if fetch(f"SELECT 1 FROM receipts_receiptstate WHERE {where} LIMIT 1", parameters):
                 with writing():
-                    found += execute(
+                    found += affected(
                         f"UPDATE receipts_receiptstate SET due_ms = %s WHERE {where}", [read_clock_ms(), *parameters]
                     )
     return found

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from chekhov.config.clock import now
-from chekhov.config.database import clock_ms, execute, placeholders, writing
+from chekhov.config.database import affected, clock_ms, placeholders, writing
 from chekhov.delivery.absence import absence_write, is_absent, longest_call, open_attempts, present_anywhere
 from chekhov.delivery.models import Attempt
 from chekhov.delivery.outcomes import Outcome
@@ -70,7 +70,7 @@ def _wish(receipt: Receipt, wish: str, states: set[State], actor: User, *, summa
             )
         # whoever asks for another try of a receipt that is late chooses the ordinary one
         is_choice = wish == "retry" and is_late(receipt.obligation.due_at)
-        touched = execute(
+        touched = affected(
             f"UPDATE receipts_receiptstate SET wanted = %s, wanted_by = %s, due_ms = {clock_ms()}, "
             "late_choice = CASE WHEN %s = 1 THEN 'send' ELSE late_choice END "
             f"WHERE receipt_id = %s AND state IN {placeholders(len(states))}",

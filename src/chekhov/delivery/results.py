@@ -10,10 +10,20 @@ from typing import Any
 from django.db import OperationalError
 
 from chekhov.config.clock import now
-from chekhov.config.database import execute, fetch, insert_rows, instant, one_of, read_clock_ms, rows_as, writing
+from chekhov.config.database import (
+    execute,
+    fetch,
+    fetch_together,
+    insert_rows,
+    instant,
+    one_of,
+    read_clock_ms,
+    rows_as,
+    writing,
+)
 from chekhov.delivery.absence import absence_write, longest_call, proven_to
-from chekhov.delivery.breaker import hear, heard
-from chekhov.delivery.claims import Job, JobKind, key_of
+from chekhov.delivery.breaker import hear_statement, hear_with, heard
+from chekhov.delivery.jobs import Job, JobKind, key_of
 from chekhov.delivery.lanes import lane_pause
 from chekhov.delivery.outcomes import (
     PROVES_ABSENCE,
@@ -31,9 +41,10 @@ from chekhov.delivery.outcomes import (
 from chekhov.delivery.reconcile import is_repeat_safe
 from chekhov.delivery.standby import bring_back, is_elsewhere
 from chekhov.drivers.contract import Accepted, Done, LookupOutcome, PollOutcome, Refused, SubmitOutcome, Unsent
-from chekhov.fiscal.codec import load
-from chekhov.fiscal.document import FiscalResult
+from chekhov.fiscal.document import Figures, FiscalResult
+from chekhov.fiscal.money import Money
 from chekhov.fiscal.rules import check_result
+from chekhov.fiscal.vocabulary import CalculationSign
 from chekhov.receipts import writer
 from chekhov.receipts.incidents import FIGURES, SECOND_DOCUMENT, incident_open
 from chekhov.receipts.states import State
@@ -49,6 +60,9 @@ class Result:
     answer: str = ""
     is_html: bool = False  # a page instead of an answer: something stands in front of the service
 
+
+Attempts = dict[int, list[tuple[int, int, str]]]
+"""By receipt: number, number of the key, and outcome of each sending."""
 
 _ANSWER_COLUMNS = {
     "id": "bigint",
@@ -103,13 +117,26 @@ def results_commit(results: Sequence[Result], owner: str) -> set[int]:
 
 def _commit(results: Sequence[Result], owner: str) -> set[int]:
     actor = f"worker:{owner}"
-    with writing():
+    news = [
+        ((item.job.channel.account_id, item.job.channel.queue), heard(item.outcome, item.status, is_html=item.is_html))
+        for item in results
+    ]
+    with writing(together=True):
         _answers_write([item for item in results if item.job.kind.is_sending])
         ids = sorted({item.job.receipt_id for item in results})
-        heads = writer.heads(ids, lock=True)
-        attempts = _attempts(ids)
+        by_key = sorted({item.job.receipt_id for item in results if item.job.kind is not JobKind.POLL})
+        states, lanes, *of_sendings = fetch_together(
+            writer.heads_statement(ids, lock=True),
+            hear_statement(news),
+            *([_attempts_statement(by_key), _woken_statement(by_key)] if by_key else []),
+        )
+        heads = writer.heads_of(states)
+        attempts = _attempts(of_sendings[0] if by_key else [])
+        woken = {row[0] for row in of_sendings[1]} if by_key else set()
+        strays = [item.job.receipt_id for item in results if _is_stray(item, heads.get(item.job.receipt_id))]
+        if strays:
+            attempts |= _attempts(fetch(*_attempts_statement(strays)))
         now_ms = read_clock_ms() if any(isinstance(item.outcome, Unsent) for item in results) else 0
-        woken = _woken(ids)
         decisions: dict[int, Decision] = {}
         # what has printed is heard first: no other answer of the group may send the same fact on its way again
         for item in sorted(results, key=_weight):
@@ -128,15 +155,7 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         writer.touch([item.touch for item in decisions.values() if item.touch is not None])
         _fiscal_write({key: item.result for key, item in decisions.items() if item.result is not None and key in moved})
         _absences_write(decisions, heads, attempts, moved, actor)
-        hear(
-            [
-                (
-                    (item.job.channel.account_id, item.job.channel.queue),
-                    heard(item.outcome, item.status, is_html=item.is_html),
-                )
-                for item in results
-            ]
-        )
+        hear_with(news, lanes)
         for item in results:
             found = decisions.get(item.job.receipt_id)
             if found is not None and found.pause is not None:
@@ -232,7 +251,7 @@ def _age(sent_at: Any) -> timedelta:
 def _absences_write(
     decisions: dict[int, Decision],
     heads: dict[int, writer.Head],
-    attempts: dict[int, list[tuple[int, int, str]]],
+    attempts: Attempts,
     moved: set[int],
     actor: str,
 ) -> None:
@@ -252,7 +271,7 @@ def _absences_write(
 def _decide_poll(item: Result, head: writer.Head, attempts: Sequence[tuple[int, int, str]]) -> Decision | None:
     """An answer about a task: this receipt's, or that of a key which was given up while the question was under way."""
     job = item.job
-    if head.provider_ref == job.provider_ref and job.key == key_of(head.uuid, head.key_number):
+    if not _is_stray(item, head):
         # an answer that waited long to be written fulfils no wish: the task is asked about once more
         is_fresh = job.asked_at is not None and now() - job.asked_at <= longest_call()
         wanted = job.wanted if is_fresh else ""
@@ -298,21 +317,31 @@ def _answers_write(results: Sequence[Result]) -> None:
     )
 
 
-def _attempts(receipt_ids: Sequence[int]) -> dict[int, list[tuple[int, int, str]]]:
-    found: dict[int, list[tuple[int, int, str]]] = {}
-    these, parameters = one_of("receipt_id", receipt_ids)
-    for receipt_id, number, key_number, outcome in fetch(
-        f"SELECT receipt_id, number, key_number, outcome FROM delivery_attempt WHERE {these}", parameters
-    ):
+def _is_stray(item: Result, head: writer.Head | None) -> bool:
+    """Whether an answer about a task is not about the task that the receipt has now."""
+    job = item.job
+    if job.kind is not JobKind.POLL or head is None:
+        return False
+    return head.provider_ref != job.provider_ref or job.key != key_of(head.uuid, head.key_number)
+
+
+def _attempts(rows: Sequence[Sequence[Any]]) -> Attempts:
+    found: Attempts = {}
+    for receipt_id, number, key_number, outcome in rows:
         found.setdefault(receipt_id, []).append((number, key_number, outcome))
     return found
 
 
-def _woken(receipt_ids: Sequence[int]) -> set[int]:
+def _attempts_statement(receipt_ids: Sequence[int]) -> tuple[str, list[Any]]:
+    """Every sending of the receipts and what is known of it."""
+    these, parameters = one_of("receipt_id", receipt_ids)
+    return f"SELECT receipt_id, number, key_number, outcome FROM delivery_attempt WHERE {these}", parameters
+
+
+def _woken_statement(receipt_ids: Sequence[int]) -> tuple[str, list[Any]]:
     """Receipts about which a verified callback has come already, before the answer to their POST."""
     these, parameters = one_of("receipt_id", receipt_ids)
-    sql = f"SELECT DISTINCT receipt_id FROM delivery_callback WHERE verdict = 'verified' AND {these}"
-    return {row[0] for row in fetch(sql, parameters)}
+    return f"SELECT DISTINCT receipt_id FROM delivery_callback WHERE verdict = 'verified' AND {these}", parameters
 
 
 def _contradictions(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> None:
@@ -321,23 +350,19 @@ def _contradictions(decisions: dict[int, Decision], heads: dict[int, writer.Head
     if not done:
         return
     these, parameters = one_of("id", done)
-    documents = dict(fetch(f"SELECT id, document FROM receipts_receipt WHERE {these}", parameters))
-    listed, parameters = rows_as(
-        "v", {"fn": "text", "fd": "bigint"}, [(result.fn, result.fd) for result in done.values()]
+    listed, pairs = rows_as("v", {"fn": "text", "fd": "bigint"}, [(result.fn, result.fd) for result in done.values()])
+    sealed, known_pairs = fetch_together(
+        (f"SELECT id, sign, total_kopecks FROM receipts_receipt WHERE {these}", parameters),
+        (f"WITH {listed} SELECT f.fn, f.fd FROM v JOIN receipts_fiscalrecord f ON f.fd = v.fd AND f.fn = v.fn", pairs),
     )
-    taken = {
-        (row[0], int(row[1]))
-        for row in fetch(
-            f"WITH {listed} SELECT f.fn, f.fd FROM v JOIN receipts_fiscalrecord f ON f.fd = v.fd AND f.fn = v.fn",
-            parameters,
-        )
-    }
+    sent = {row[0]: Figures(CalculationSign(row[1]), Money(row[2])) for row in sealed}
+    taken = {(row[0], int(row[1])) for row in known_pairs}
     seen: dict[tuple[str, int], int] = {}
     for receipt_id, result in done.items():
         pair = (result.fn, result.fd)
         known = {pair} if pair in taken or pair in seen else set()
         seen[pair] = receipt_id
-        findings = check_result(load(documents[receipt_id]), result, known=known)
+        findings = check_result(sent[receipt_id], result, known=known)
         broken = [finding for finding in findings if finding.severity == "E"]
         if broken:
             decisions[receipt_id] = contradicted(heads[receipt_id], broken[0].code, broken[0].message)

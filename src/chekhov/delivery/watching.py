@@ -15,7 +15,8 @@ from chekhov.drivers import registry
 from chekhov.drivers.access import AccessReport, AccessState
 
 if TYPE_CHECKING:
-    from chekhov.delivery.claims import Channel, Claimer
+    from chekhov.delivery.claims import Claimer
+    from chekhov.delivery.jobs import Channel
 
 WATCH_SECONDS = 10.0
 ASK_EVERY_MS = 60_000
@@ -42,7 +43,7 @@ def lanes_to_ask(claimer: Claimer) -> list[Channel]:
         taken = fetch(
             f"UPDATE delivery_lane SET checked_ms = %s WHERE {where} RETURNING account_id, queue", [now_ms, *parameters]
         )
-        channels = [claimer.channel(account_id, queue) for account_id, queue in taken]
+        channels = [claimer.channels.find(account_id, queue) for account_id, queue in taken]
         for account_id, _ in taken:
             rate_spend(account_id, 1, now_ms)
     return [channel for channel in channels if channel is not None]

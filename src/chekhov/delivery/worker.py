@@ -29,9 +29,11 @@ from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 
-from chekhov.config.database import clock_ms, execute, is_postgresql, writer_is_awaited, writing
+from chekhov.config.database import clock_ms, execute, is_postgresql, plan_by_index, writer_is_awaited, writing
 from chekhov.delivery.breaker import LaneKey
-from chekhov.delivery.claims import Claimer, Job, JobKind, is_work_due
+from chekhov.delivery.claims import Claimer
+from chekhov.delivery.due import is_work_due
+from chekhov.delivery.jobs import Job, JobKind
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.leases import leases_expire, waits_bound
 from chekhov.delivery.results import Result, results_commit
@@ -86,6 +88,7 @@ class Worker:
         self._freed = asyncio.Event()
         self._sent = 0
         self._gentle_until = 0.0
+        self._was_full = False  # the last claim found as much as it had asked for
         self._started_at = timezone.now()
 
     def stop(self) -> None:
@@ -131,12 +134,14 @@ class Worker:
         if not room:
             return
         try:
-            is_due = await self._in_db(is_work_due, self._claims_db)
+            # after a full claim there is likely more: then the look is not worth its trips
+            is_due = self._was_full or await self._in_db(is_work_due, self._claims_db)
             held = dict(self._held)
             most = min(room, GENTLE) if self._is_gentle() else room
             claimed_at = asyncio.get_running_loop().time()  # before the leases begin: however long the claim takes
             claim = lambda: self._claimer.claim(most, held, self._most)  # noqa: E731
             jobs = await self._in_db(claim, self._claims_db) if is_due else []
+            self._was_full = len(jobs) == most
         except DatabaseError as error:
             await self._database_fault("claim", error, self._claims_db)
             return
@@ -328,6 +333,7 @@ def work() -> None:
             loop.add_signal_handler(number, worker.stop)
         await worker.run()
 
+    plan_by_index()
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what has been loaded stays: the collector need not walk it again and again

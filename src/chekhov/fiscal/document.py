@@ -176,6 +176,15 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """The least of a document that its register's answer is judged against."""
+
+    sign: CalculationSign
+    total: Money
+    lines: tuple[Line, ...] = ()  # for the VAT, where the answer names it
+
+
+@dataclass(frozen=True, slots=True)
 class FiscalResult:
     """What the register gave back, as it stands in the provider's answer."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chekhov.config.clock import now
-from chekhov.config.database import execute, instant, writing
+from chekhov.config.database import affected, execute, instant, writing
 from chekhov.errors import Conflict, Invalid
 from chekhov.people.models import User
 from chekhov.people.services import action_log
@@ -38,7 +38,7 @@ def incident_close(*, incident: Incident, actor: User, note: str) -> None:
     if not 3 <= len(note) <= 300:
         raise Invalid("note", "Напишите, что выяснили: от 3 до 300 символов.", next_step="Заполните поле.")
     with writing():
-        touched = execute(
+        touched = affected(
             "UPDATE receipts_incident SET closed_at = %s, closed_by = %s, note = %s "
             "WHERE id = %s AND closed_at IS NULL",
             [instant(now()), actor.actor_name, note, incident.pk],

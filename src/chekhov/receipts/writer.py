@@ -20,6 +20,7 @@ from django.db import connection
 
 from chekhov.config.clock import now
 from chekhov.config.database import (
+    affected,
     as_uuid,
     clock_ms,
     execute,
@@ -295,13 +296,13 @@ def amend(amendments: Sequence[Amendment], *, actor: str) -> set[int]:
         queued = State.QUEUED.value
         number = head.version + 1
         code = _mac(head.code, head.uuid, number, queued, queued, actor, item.reason, item.text, at)
-        touched = execute(
+        touched = fetch(
             "UPDATE receipts_receiptstate SET version = %s, head = %s, due_ms = "
             f"{'NULL' if item.due_in_ms is None else f'{clock} + {int(item.due_in_ms)}'}, "
             "key_number = %s, error_code = %s, error_text = %s, changed_at = %s"
             + (", late_choice = %s" if item.late_choice is not None else "")
             + (", account_id = %s, queue = %s, provider_ref = ''" if item.lane is not None else "")
-            + " WHERE receipt_id = %s AND version = %s AND state = 'queued'",
+            + " WHERE receipt_id = %s AND version = %s AND state = 'queued' RETURNING receipt_id",
             [
                 number,
                 code,
@@ -330,7 +331,7 @@ def hurry(receipt_ids: Sequence[int]) -> int:
     if not receipt_ids:
         return 0
     these, parameters = one_of("receipt_id", receipt_ids)
-    return execute(
+    return affected(
         f"UPDATE receipts_receiptstate SET due_ms = {clock_ms()} WHERE {these} "
         "AND (state IN ('accepted', 'unknown', 'failed') OR (state = 'cancelled' AND provider_ref <> ''))",
         parameters,
@@ -341,13 +342,22 @@ def heads(receipt_ids: Sequence[int], *, lock: bool = False) -> dict[int, Head]:
     """The heads of receipts as they are now; with `lock`, held until the transaction ends."""
     if not receipt_ids:
         return {}
+    return heads_of(fetch(*heads_statement(receipt_ids, lock=lock)))
+
+
+def heads_statement(receipt_ids: Sequence[int], *, lock: bool = False) -> tuple[str, list[Any]]:
+    """What `heads` reads, for reading it together with something else."""
     these, parameters = one_of("s.receipt_id", receipt_ids)
-    found = fetch(
+    return (
         f"SELECT {HEAD_COLUMNS} FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
         f"WHERE {these} ORDER BY s.receipt_id" + (for_update(of="s") if lock else ""),
         parameters,
     )
-    return {int(row[0]): head_of(row) for row in found}
+
+
+def heads_of(rows: Sequence[Sequence[Any]]) -> dict[int, Head]:
+    """The heads in the rows of `heads_statement`."""
+    return {int(row[0]): head_of(row) for row in rows}
 
 
 HEAD_COLUMNS = (
@@ -390,6 +400,12 @@ def _chain_key() -> bytes:
     return hmac.digest(settings.SECRET_KEY.encode(), b"chekhov receipt events", "sha256")
 
 
+@lru_cache(maxsize=1)
+def _chain() -> hmac.HMAC:
+    """The code of nothing yet, to be copied: the key is worked in once."""
+    return hmac.new(_chain_key(), digestmod="sha256")
+
+
 def _mac(
     before: str,
     receipt: UUID,
@@ -402,4 +418,6 @@ def _mac(
     at: datetime,
 ) -> str:
     words = (before, receipt.hex, str(number), from_state, to_state, actor, reason, text[:500], f"{at.timestamp():.6f}")
-    return hmac.digest(_chain_key(), "\x1f".join(words).encode(), "sha256").hex()
+    code = _chain().copy()
+    code.update("\x1f".join(words).encode())
+    return code.hexdigest()

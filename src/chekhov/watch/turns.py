@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chekhov.config.database import execute, fetch, read_clock_ms, writing
+from chekhov.config.database import affected, fetch, read_clock_ms, writing
 
 SILENT_MS = 120_000  # a watch that has not evaluated for so long is silent
 
@@ -12,7 +12,7 @@ def turn_take(name: str, *, owner: str, every_ms: int) -> bool:
     now_ms = read_clock_ms()
     with writing():
         return bool(
-            execute(
+            affected(
                 "INSERT INTO watch_turn (name, owner, until_ms, done_ms) VALUES (%s, %s, %s, %s) "
                 "ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until_ms = excluded.until_ms, "
                 "done_ms = excluded.done_ms WHERE watch_turn.until_ms <= %s OR watch_turn.until_ms > %s",

@@ -134,7 +134,7 @@ def _digits(value: object, most: int, width: int = 0) -> str:
         return str(value).zfill(width) if 0 <= value < 10**most else ""
     if isinstance(value, str):
         text = value.strip()
-        return text if re.fullmatch(rf"[0-9]{{1,{most}}}", text) else ""
+        return text if len(text) <= most and text.isascii() and text.isdigit() else ""
     return ""
 
 
@@ -143,7 +143,7 @@ def _at(value: object) -> str:
     if not isinstance(value, str) or _AT.fullmatch(value) is None:
         raise Unreadable("t")
     try:
-        datetime.strptime(value.ljust(15, "0"), "%Y%m%dT%H%M%S")  # noqa: DTZ007 - has no zone by definition
+        datetime.fromisoformat(value)
     except ValueError:
         raise Unreadable("t") from None
     return value

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 def sign(secret: str, method: str, url: str, body: bytes = b"") -> str:
     """32 lower-case hex characters. The secret may be any text."""
-    return hmac.digest(secret.encode(), method.encode() + url.encode() + body, "md5").hex()
+    # not hmac.digest: that lets go of the interpreter for each text, which costs a busy worker more than the sum
+    return hmac.new(secret.encode(), method.encode() + url.encode() + body, "md5").hexdigest()
 
 
 def matching_url(secret: str, method: str, urls: Sequence[str], body: bytes, signature: str) -> str | None:

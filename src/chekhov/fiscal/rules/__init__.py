@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 
 from chekhov.fiscal.context import RuleContext
-from chekhov.fiscal.document import Document, FiscalResult
+from chekhov.fiscal.document import Document, Figures, FiscalResult
 from chekhov.fiscal.money import Money
 from chekhov.fiscal.rules import (  # noqa: F401 importing declares the rules
     agents,
@@ -52,14 +52,14 @@ def check(document: Document, context: RuleContext = _ORDINARY) -> tuple[Finding
 
 
 def check_result(
-    document: Document,
+    document: Document | Figures,
     result: FiscalResult,
     *,
     known: Container[tuple[str, int]] = (),
     qr: str = "",
     returned_vat: Mapping[VatCode, Money] | None = None,
 ) -> tuple[Finding, ...]:
-    """Judge a register's answer against the document that was sent.
+    """Judge a register's answer against the document that was sent, or against its figures.
 
     `known` holds the pairs (ФН, ФД) of *other* documents; `qr` and `returned_vat` are what the provider gives, if any.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from chekhov.fiscal.context import RuleContext
-from chekhov.fiscal.document import Document, FiscalResult, Line
+from chekhov.fiscal.document import Document, Figures, FiscalResult, Line
 from chekhov.fiscal.money import Money
 from chekhov.fiscal.vocabulary import (
     CalculationSign,
@@ -127,7 +127,7 @@ class Case:
 class Answer:
     """The register's answer beside what was sent."""
 
-    document: Document
+    document: Document | Figures
     result: FiscalResult
     known: Container[tuple[str, int]]  # pairs (tag 1041, tag 1040) of other documents
     qr: str  # the text of the QR code, where the provider gives it

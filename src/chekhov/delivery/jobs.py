@@ -1,0 +1,57 @@
+"""What is asked of a provider: a channel with everything that a call needs, and the job of one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+from chekhov.drivers.contract import Connection, Driver
+
+
+class JobKind(StrEnum):
+    """What is asked of the provider."""
+
+    SEND = "send"  # the first time under its key, or again after it provably was not sent
+    ASK = "ask"  # an outcome is unknown: the same bytes under the same key
+    POLL = "poll"  # what became of an accepted task
+    LOOKUP = "lookup"  # is there anything under our key: stores nothing at the provider
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the call hands the document over: then it is an attempt, written down before."""
+        return self in (JobKind.SEND, JobKind.ASK)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """An account's queue with everything that a call needs."""
+
+    account_id: int
+    queue: int
+    driver: Driver = field(repr=False)
+    connection: Connection = field(repr=False)
+    callback_url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call to make."""
+
+    kind: JobKind
+    receipt_id: int
+    channel: Channel
+    key: str
+    provider_ref: str = ""
+    wanted: str = ""  # the person's wish that stood when the question was asked
+    attempt_id: int = 0  # 0 for a question
+    attempt_number: int = 0
+    body: bytes = field(default=b"", repr=False)
+    asked_at: datetime | None = None  # of a question: its answer says what was so then
+    place_ms: int = 0  # since when it had been due: its place in the queue, if it comes back unsent
+
+
+def key_of(receipt: UUID, key_number: int) -> str:
+    """The provider's key of a receipt: its own UUID, and a derived one after each proven failure."""
+    return str(receipt) if key_number == 1 else str(uuid5(receipt, str(key_number)))
