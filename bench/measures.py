@@ -142,13 +142,14 @@ def accept_busy(bench: Bench) -> list[Figure]:
     rates, p99s = [], []
     for _ in range(max(1, bench.scale.rounds - 1)):
         bench.house.keep("pause")
-        bench.house.keep("queue", count=bench.scale.busy * 8)
+        bench.house.keep("queue", count=bench.scale.busy * 16)
         made = bench.house.keep("invoices", count=bench.scale.busy)
         with bench.running(bench.house.web()), bench.running(bench.house.worker(IN_FLIGHT)):
             bench.load("single", bench.house.keep("invoices", count=50), CONNECTIONS)
             bench.house.keep("resume")
             seen = bench.load("single", made, CONNECTIONS)
-            left = bench.house.keep("counts")["states"].get("queued", 0)
+            states = bench.house.keep("counts")["states"]
+            left = states.get("queued", 0) + states.get("accepted", 0)
             rates.append(seen["per_second"])
             p99s.append(seen["p99_ms"])
             note = f"{CONNECTIONS} connections; worker busy " + ("throughout" if left > 100 else "for a part only")
