@@ -157,6 +157,7 @@ def test_a_wait_that_is_asked_for_is_told(header: str, seconds: int | None) -> N
         (403, HTML),
         (404, HTML),
         (422, HTML),
+        (429, HTML),
         (422, {"title": "без кода"}),
         (422, {"code": "VLD00", "task": TASK}),
         (409, {"title": "конфликт"}),

@@ -17,8 +17,9 @@ from chekhov.delivery.callbacks import callback_receive
 from chekhov.delivery.jobs import Job, JobKind
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.leases import leases_expire
-from chekhov.delivery.models import Absence, Breaker, Callback, Lane
+from chekhov.delivery.models import Absence, Attempt, Breaker, Callback, Lane
 from chekhov.delivery.requests import receipt_absent, receipt_cancel, receipt_found, receipt_retry
+from chekhov.delivery.results import Result, results_commit
 from chekhov.delivery.standby import standby_serve
 from chekhov.drivers.contract import Accepted, Dedup, ErrorKind, KeyRule, NotFound, ProviderError, TaskRef, Unsure
 from chekhov.drivers.komtet.driver import CAPABILITIES, KomtetDriver
@@ -34,6 +35,7 @@ from tests import factories
 from tests.integration.delivering import (
     LOST,
     NOT_SENT,
+    OWNER,
     PENDING,
     accepted,
     answer,
@@ -332,3 +334,59 @@ def test_a_wish_is_not_fulfilled_by_an_answer_of_an_hour_ago(receipt: Receipt) -
 
         again = claim_one()
         assert answer(again, done(again)) == "fiscalized", "meanwhile it has printed"
+
+
+def _retried() -> tuple[Job, Job]:
+    """The receipt is asked about under its second key: the late question under the first one, and the new one."""
+    through_to_accepted()
+    slow = claim_one()
+    quick = claim_one()  # a notification has woken it: asked once more
+    assert answer(quick, failed(quick)) == "failed"
+    receipt_retry(receipt=Receipt.objects.get(), actor=factories.user())
+    again = claim_one()
+    assert answer(again, failed(again)) == "queued"
+    sending = claim_one()
+    assert answer(sending, accepted(sending, "900")) == "accepted"
+    return slow, claim_one()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_documents_that_are_heard_of_at_once_are_told(receipt: Receipt, order: tuple[int, int]) -> None:
+    slow, new = _retried()
+    both = [Result(slow, done(slow, fd=12), 200), Result(new, done(new, fd=11), 200)]
+
+    results_commit([both[index] for index in order], OWNER)
+
+    assert (state().state, state().receipt.fiscal.fd) == ("fiscalized", 11)
+    (incident,) = Incident.objects.all()
+    assert (incident.code, "ФД 12" in incident.text) == ("second_document", True)
+
+
+def test_a_number_that_was_doubted_and_was_right_settles_its_receipt(receipt: Receipt) -> None:
+    through_to_accepted()
+    slow = claim_one()
+    for _ in range(5):
+        job = claim_one()
+        answer(job, Unsure("Сервис ответил не о нашем чеке."))
+    assert not state().provider_ref
+
+    assert answer(slow, done(slow)) == "fiscalized"
+
+    assert state().provider_ref == slow.provider_ref
+    assert not Incident.objects.exists()
+
+
+def test_a_key_that_another_register_has_seen_is_not_taken_again(receipt: Receipt) -> None:
+    through_to_failed()
+    sent = Attempt.objects.get()
+    Attempt.objects.create(  # the stand-by register refused it under the next key, then the first one said it has it
+        receipt=receipt, number=2, key_number=2, key="other", account=sent.account, queue=sent.queue,
+        callback_url="http://other", body=b"{}", owner="w", sent_at=sent.sent_at, outcome="refused",
+    )  # fmt: skip
+    receipt_retry(receipt=receipt, actor=factories.user())
+    job = claim_one()
+
+    assert answer(job, failed(job)) == "queued"
+
+    assert state().key_number == 3
+    assert claim_one().body != b"{}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chekhov.config.database import execute, read_clock_ms
+from chekhov.delivery.channels import Channels
 from chekhov.delivery.claims import Claimer
-from chekhov.delivery.jobs import JobKind, key_of
+from chekhov.delivery.jobs import Channel, JobKind, key_of
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.limits import lane_stop
 from chekhov.delivery.models import Absence, Attempt, Breaker, Lane
@@ -483,3 +485,35 @@ def test_a_document_that_cannot_be_read_stays_and_holds_back_no_other(
 
     assert queues() == [777, 778]
     assert ReceiptState.objects.get(pk=poisoned.pk).error_code == STAYS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_diverted_lane_hides_no_fault_of_another(
+    first: Register, standby: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stays with a diverted register is due and is not taken: a claim that gives nothing, first in the turn."""
+    healthy, faulty = (
+        factories.register(factories.region(code, first.organization), queue=queue, shop_id=code)
+        for code, queue in (("spb", 901), ("kzn", 902))
+    )
+    lanes_ensure()
+    sell(first)
+    monkeypatch.setattr("chekhov.delivery.standby._refusal", lambda *_: "не тот ФФД.")
+    Lane.objects.filter(queue=first.queue).update(passive_since_ms=read_clock_ms() - 16 * MINUTES)
+    assert standby_serve() == 0
+    sell(healthy)
+    sell(faulty)
+    made = Channels.made
+
+    def made_or_not(self: Channels, account_id: int, queue: int, account: Sequence[object]) -> Channel | None:
+        if queue == faulty.queue:
+            raise ZeroDivisionError
+        return made(self, account_id, queue, account)
+
+    monkeypatch.setattr(Channels, "made", made_or_not)
+
+    worker = Claimer(OWNER)
+    taken = [job for _ in range(6) for job in worker.claim(100)]
+
+    assert [job.channel.queue for job in taken] == [healthy.queue]
+    assert Lane.objects.get(queue=faulty.queue).pause_code == "internal"

@@ -46,7 +46,7 @@ class Claimer:
         self.owner = owner
         self.channels = Channels()
         self._served: list[LaneRow] = []  # of the claim that is under way
-        self._singly = 0  # so many claims serve one lane each
+        self._suspects: list[LaneKey] = []  # each has the next claim for itself
 
     def claim(self, most: int, held: Mapping[LaneKey, int] | None = None, places: int = 0) -> list[Job]:
         """Up to `most` jobs, each written down before this returns.
@@ -64,16 +64,15 @@ class Claimer:
                 raise
             self._put_aside(error)
             return []
-        self._singly = max(0, self._singly - 1)
         return jobs
 
     def _put_aside(self, error: Exception) -> None:
         """The lane at fault rests. Where several were served, PostgreSQL may have told of the fault of one only at
-        another's: then the next claims serve one each, and show which it is.
+        another's: then each of them has a claim for itself, which shows which it is.
         """
         if len(self._served) > 1:
             log.error("claim.failed", exc_info=error, lanes=[lane.key for lane in self._served])
-            self._singly = 2 * len(self._served)
+            self._suspects = [lane.key for lane in self._served]
             return
         (lane,) = self._served
         log.error("claim.lane_failed", exc_info=error, account=lane.account_id, queue=lane.queue)
@@ -85,19 +84,18 @@ class Claimer:
         jobs: list[Job] = []
         now_ms, lanes = lanes_ready(lock=True)
         shared = Places(places, [lane.key for lane in lanes], held)
+        only = self._suspects.pop(0) if self._suspects else None
         for lane in lanes:
-            if len(jobs) >= most or (self._singly and self._served):
+            if len(jobs) >= most:
                 break
-            if not lane.due:
+            if not lane.due or (only is not None and lane.key != only):
                 continue
             self._served.append(lane)
             allowed = permits(lane, min(most - len(jobs), shared.left(lane.key)), now_ms)
-            if allowed <= 0:
-                self._served.pop()
-                continue
-            served = self._serve(lane, allowed, now_ms)
-            shared.take(lane.key, len(served))
-            jobs += served
+            if allowed > 0:
+                served = self._serve(lane, allowed, now_ms)
+                shared.take(lane.key, len(served))
+                jobs += served
         return jobs
 
     def _serve(self, lane: LaneRow, allowed: int, now_ms: int) -> list[Job]:

@@ -24,9 +24,8 @@ _STATES = (State.QUEUED, State.UNKNOWN, State.ACCEPTED, State.FAILED, State.CANC
 # the order says «by the index» to a planner that remembers a time when nearly all were in one state
 _LOOKS = ", ".join(
     "(SELECT 1 FROM receipts_receiptstate s WHERE s.account_id = l.account_id AND s.queue = l.queue "
-    f"AND s.state = '{state}' AND s.due_ms <= ms AND (l.stopped_ms = 0 OR s.provider_ref <> '') "
-    "ORDER BY s.due_ms LIMIT 1)"
-    for state in _STATES
+    f"AND s.state = '{state}' AND s.due_ms <= ms AND (l.stopped_ms = 0{or_by_number}) ORDER BY s.due_ms LIMIT 1)"
+    for state, or_by_number in zip(_STATES, ["", *[" OR s.provider_ref <> ''"] * (len(_STATES) - 1)], strict=True)
 )
 ACCOUNT = "a.provider, a.service_url, a.shop_id, a.secret_encrypted, a.link_token"
 """What a channel is made of: columns of registers_account as `a`."""
@@ -87,11 +86,7 @@ def lanes_ready(*, lock: bool = False) -> tuple[int, list[LaneRow]]:
             bool(row[7]),
             row[8],
             row[9:14],
-            frozenset(
-                state
-                for state, look in zip(_STATES, row[14:], strict=True)
-                if look and not (row[6] and state is State.QUEUED)
-            ),
+            frozenset(state for state, look in zip(_STATES, row[14:], strict=True) if look),
         )
         for row in rows
     ]
@@ -164,10 +159,12 @@ def permits(lane: LaneRow, most: int, now_ms: int) -> int:
     if not lane.rate_per_second:
         return most
     pace = fetch(
-        f"SELECT rate_per_second, next_slot_ms FROM delivery_pace WHERE account_id = %s{for_update()}",
+        f"SELECT rate_per_second, next_slot_ms FROM delivery_pace WHERE account_id = %s{for_update(skip_locked=True)}",
         [lane.account_id],
     )
-    if not pace or not pace[0][0]:
+    if not pace:  # another worker spends it: waiting here, with lanes locked, could end in a deadlock
+        return 0
+    if not pace[0][0]:
         return most
     rate, next_slot_ms = pace[0]
     return min(most, int(max(0, (now_ms - max(_plausible(next_slot_ms, now_ms), now_ms - 1000)) * rate // 1000)))

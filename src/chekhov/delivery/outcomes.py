@@ -150,7 +150,7 @@ def after_submission(
     if isinstance(outcome, Refused):
         text = f"Повтор отклонён, но судьба прежней отправки неизвестна: {text}"
     code = error.code if error else "no_answer"
-    pause = _pause(error) if isinstance(outcome, Refused) else None
+    pause = _pause(error) if isinstance(outcome, Refused) or (error is not None and error.status == 429) else None
     if head.state is State.SENDING:
         change = Change(head, State.UNKNOWN, "unsure", text, due_in_ms=wait_ms, error_code=code, error_text=text)
         return Decision(change, pause=pause)
@@ -168,7 +168,8 @@ def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities, *, 
     polls = head.polls + 1
     wait_ms = _jittered(poll_wait_seconds(capabilities, polls) * 1000, head.receipt_id, polls)
     if isinstance(outcome, Done):
-        return Decision(Change(head, State.FISCALIZED, "done"), result=outcome.result)
+        change = Change(head, State.FISCALIZED, "done", provider_ref=head.provider_ref or outcome.ref.provider_id)
+        return Decision(change, result=outcome.result)
     if head.state is State.CANCELLED:
         return _cancelled(head, outcome, polls, wait_ms)
     if isinstance(outcome, Failed):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -138,19 +138,20 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
             attempts |= _attempts(fetch(*_attempts_statement(strays)))
         now_ms = read_clock_ms() if any(isinstance(item.outcome, Unsent) for item in results) else 0
         decisions: dict[int, Decision] = {}
-        # what has printed is heard first: no other answer of the group may send the same fact on its way again
-        for item in sorted(results, key=_weight):
+        for item in sorted(results, key=lambda item: _weight(item, heads.get(item.job.receipt_id))):
             head = heads.get(item.job.receipt_id)
             if head is None or item.job.receipt_id in decisions:
                 continue
             decision = _decide(item, head, owner, attempts.get(head.receipt_id, []), head.receipt_id in woken, now_ms)
-            if decision is not None:
+            if decision is None:
+                continue
+            if decision.incident:
+                incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=decision.incident)
+            if decision.change is not None or decision.touch is not None:
                 decisions[head.receipt_id] = decision
-        for receipt_id, decided in decisions.items():
-            if decided.incident:
-                incident_open(receipt_id=receipt_id, code=SECOND_DOCUMENT, text=decided.incident)
         _contradictions(decisions, heads)
         _revivals(decisions, heads)
+        _keys_renew(decisions)
         moved = writer.apply([item.change for item in decisions.values() if item.change is not None], actor=actor)
         writer.touch([item.touch for item in decisions.values() if item.touch is not None])
         _fiscal_write({key: item.result for key, item in decisions.items() if item.result is not None and key in moved})
@@ -163,9 +164,17 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         return moved
 
 
-def _weight(item: Result) -> int:
-    """What proves that a task is there is heard before what proves less."""
-    return 0 if isinstance(item.outcome, Done) else 1 if isinstance(item.outcome, Accepted) else 2
+def _is_past(item: Result, head: writer.Head | None) -> bool:
+    """Whether an answer is about another key than the receipt has now."""
+    return head is not None and item.job.key != key_of(head.uuid, head.key_number)
+
+
+def _weight(item: Result, head: writer.Head | None) -> tuple[bool, int]:
+    """In which order a group is heard. An answer about a key that was given up comes first: it is evidence beside what
+    the current one says. Then what proves that a task is there: no other may send the same fact on its way again.
+    """
+    proof = 0 if isinstance(item.outcome, Done) else 1 if isinstance(item.outcome, Accepted) else 2
+    return not _is_past(item, head), proof
 
 
 def _decide(
@@ -278,6 +287,8 @@ def _decide_poll(item: Result, head: writer.Head, attempts: Sequence[tuple[int, 
         return after_poll(head, item.outcome, job.channel.driver.capabilities, wanted=wanted)  # type: ignore[arg-type]
     if not isinstance(item.outcome, Done):
         return None
+    if not head.provider_ref and not _is_past(item, head):  # its number was doubted meanwhile, and was right
+        return after_poll(head, item.outcome, job.channel.driver.capabilities)
     numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
     current = [outcome for _, key_number, outcome in attempts if key_number == head.key_number]
     if head.state is State.QUEUED and job.key in numbers and all(outcome in PROVES_ABSENCE for outcome in current):
@@ -385,6 +396,24 @@ def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> 
         assert result is not None
         decisions[row[0]] = Decision(touch=writer.Touch(row[0], head.version, None, 0, head.provider_ref))
         incident_open(receipt_id=row[0], code=SECOND_DOCUMENT, text=_second(result))
+
+
+def _keys_renew(decisions: dict[int, Decision]) -> None:
+    """The next key of a receipt that is sent anew is one that no sending has used, on whichever register."""
+    renewed = {
+        key: item.change
+        for key, item in decisions.items()
+        if item.change is not None and (item.change.key_number or 0) > item.change.head.key_number
+    }
+    if not renewed:
+        return
+    these, parameters = one_of("receipt_id", renewed)
+    sql = f"SELECT receipt_id, MAX(key_number) FROM delivery_attempt WHERE {these} GROUP BY receipt_id"
+    for receipt_id, used in fetch(sql, parameters):
+        change = renewed[receipt_id]
+        decisions[receipt_id] = replace(
+            decisions[receipt_id], change=replace(change, key_number=max(change.key_number or 0, used + 1))
+        )
 
 
 def _fiscal_write(results: dict[int, FiscalResult]) -> None:

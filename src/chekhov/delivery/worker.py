@@ -16,8 +16,9 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -138,7 +139,7 @@ class Worker:
             is_due = self._was_full or await self._in_db(is_work_due, self._claims_db)
             held = dict(self._held)
             most = min(room, GENTLE) if self._is_gentle() else room
-            claimed_at = asyncio.get_running_loop().time()  # before the leases begin: however long the claim takes
+            claimed_at = _clocks()  # before the leases begin: however long the claim takes
             claim = lambda: self._claimer.claim(most, held, self._most)  # noqa: E731
             jobs = await self._in_db(claim, self._claims_db) if is_due else []
             self._was_full = len(jobs) == most
@@ -149,14 +150,11 @@ class Worker:
             log.exception("worker.claim_failed")
             await self._either(self._stopping, 1.0)
             return
-        deadline = (
-            claimed_at
-            + settings.CHEKHOV_LEASE_SECONDS
-            - (settings.CHEKHOV_CONNECT_TIMEOUT_SECONDS + settings.CHEKHOV_READ_TIMEOUT_SECONDS)
-        )
+        longest = settings.CHEKHOV_CONNECT_TIMEOUT_SECONDS + settings.CHEKHOV_READ_TIMEOUT_SECONDS
+        deadlines = [clock + settings.CHEKHOV_LEASE_SECONDS - longest for clock in claimed_at]
         self._open += len(jobs)
         for job in jobs:
-            call = asyncio.create_task(self._call(job, client, deadline))
+            call = asyncio.create_task(self._call(job, client, deadlines))
             self._calls[call] = lane = (job.channel.account_id, job.channel.queue)
             self._held[lane] += 1
             call.add_done_callback(self._call_ended)
@@ -189,11 +187,11 @@ class Worker:
         if self._is_roomy(self._places()):
             self._freed.set()
 
-    async def _call(self, job: Job, client: aiohttp.ClientSession, deadline: float) -> None:
+    async def _call(self, job: Job, client: aiohttp.ClientSession, deadlines: Sequence[float]) -> None:
         seen = _Seen()
 
         async def transport(request: HttpRequest) -> HttpReply:
-            if asyncio.get_running_loop().time() > deadline:
+            if any(clock > deadline for clock, deadline in zip(_clocks(), deadlines, strict=True)):
                 raise NotSent("Срок отправки истёк раньше, чем дошла очередь: запрос не ушёл.")
             reply = await send(client, request)
             seen.status, seen.body = reply.status, reply.body
@@ -312,6 +310,11 @@ class Worker:
     async def _either(event: asyncio.Event, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), seconds)
+
+
+def _clocks() -> tuple[float, float]:
+    """Seconds by the clock that never goes back and by the calendar's, which goes on while a machine sleeps."""
+    return time.monotonic(), time.time()
 
 
 def _close() -> None:

@@ -10,7 +10,7 @@
     VLD00, VLD12, VLD13, any other code with 422                      Refused: input, stop
     401, 403, 404 as JSON (AUT00)                                     Refused: config, same key
     SRV00, whatever the status                                        Refused: config, same key
-    429                                                               Refused: temporary, same key
+    429, unless it is a page of HTML                                  Refused: temporary, same key
     3xx, 5xx (SYS00), 409, other 4xx, HTML, half an answer            Unsure
 
 A refusal has to be said by the service itself, as JSON: a page of HTML, whatever its status, may come from something
@@ -121,7 +121,7 @@ def submission(reply: HttpReply, key: str, queue: int) -> SubmitOutcome:
         return Refused(error)
     if reply.status == 200:
         return Unsure("Сервис ответил успехом, но в ответе не наш чек.")
-    if reply.status == 429:
+    if reply.status == 429 and reply.body.lstrip()[:1] != b"<":
         return Refused(error)
     if answer is None or not 400 <= reply.status < 500 or error.kind is ErrorKind.UNKNOWN:
         return Unsure(f"Сервис ответил кодом {reply.status}: принят ли чек, неизвестно.", error)
