@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
+from chekhov.config.database import execute, is_postgresql, wal_fold, writing
 from chekhov.delivery import results
 from chekhov.delivery.claims import Claimer
 from chekhov.delivery.models import Attempt, WorkerBeat
@@ -116,3 +118,18 @@ def test_a_claim_that_took_its_time_shortens_the_time_to_send(
 
     assert list(Attempt.objects.order_by("number").values_list("outcome", flat=True)) == ["not_sent", "accepted"]
     assert_books_agree(installation.emulator, facts=1)
+
+
+def test_the_log_of_sqlite_is_carried_into_its_file_beside_the_writers(installation: Installation) -> None:
+    """A writer that finds the log full carries it while all the others wait: little is left for it."""
+    if is_postgresql():
+        pytest.skip("PostgreSQL has processes of its own for that")
+    installation.sell(3)
+    file = Path(connection.settings_dict["NAME"])
+    with writing():
+        execute("UPDATE receipts_receiptstate SET error_text = 'folded in the meantime'")
+        assert b"folded in the meantime" not in file.read_bytes()
+
+    wal_fold()
+
+    assert b"folded in the meantime" in file.read_bytes()

@@ -37,6 +37,14 @@ def plan_by_index() -> None:
         options["options"] = f"{options.get('options', '')} -c enable_hashjoin=off -c enable_mergejoin=off".strip()
 
 
+def wal_fold() -> None:
+    """Carry what SQLite's log holds into the database file, beside the writers. What is left of it is what a writer has
+    to carry at its commit when the log is full, while all the others wait.
+    """
+    if not is_postgresql():
+        fetch("PRAGMA wal_checkpoint(PASSIVE)")
+
+
 @contextmanager
 def writing(*, together: bool = False) -> Iterator[None]:
     """A transaction that writes. On SQLite writers stand in one queue (`chekhov.config.turnstile`) instead of polling.

@@ -30,7 +30,15 @@ from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 
-from chekhov.config.database import clock_ms, execute, is_postgresql, plan_by_index, writer_is_awaited, writing
+from chekhov.config.database import (
+    clock_ms,
+    execute,
+    is_postgresql,
+    plan_by_index,
+    wal_fold,
+    writer_is_awaited,
+    writing,
+)
 from chekhov.delivery.breaker import LaneKey
 from chekhov.delivery.claims import Claimer
 from chekhov.delivery.due import is_work_due
@@ -55,6 +63,7 @@ GROUP_SECONDS = 0.02
 GENTLE = 24  # claims and outcomes in a transaction while somebody else waits to write to the same SQLite file
 GENTLE_SECONDS = 0.25
 BEAT_SECONDS = 2.0
+FOLD_SECONDS = 0.1
 KEPT_ANSWER = 20_000
 SWITCH_SECONDS = 0.005  # the thread that holds the database's write lock must not wait long for the event loop
 
@@ -101,6 +110,7 @@ class Worker:
         log.info("worker.started", worker=self.name, in_flight=self._most)
         committer = asyncio.create_task(self._commit_forever())
         beater = asyncio.create_task(self._beat_forever())
+        folder = asyncio.create_task(self._fold_forever())
         try:
             await self._lanes_know()
             async with session(connections=self._most) as client:
@@ -115,9 +125,9 @@ class Worker:
                     await asyncio.wait(self._calls)
                 await self._results.join()
         finally:
-            for task in (committer, beater):
+            for task in (committer, beater, folder):
                 task.cancel()
-            await asyncio.gather(committer, beater, return_exceptions=True)
+            await asyncio.gather(committer, beater, folder, return_exceptions=True)
             for database in {self._db, self._claims_db}:
                 await self._in_db(_close, database)
                 database.shutdown()
@@ -258,6 +268,20 @@ class Worker:
             except Exception:  # without beats no lease would ever end
                 log.exception("worker.beat_failed")
             await asyncio.sleep(BEAT_SECONDS)
+
+    async def _fold_forever(self) -> None:
+        """Keep SQLite's log short, from a thread of its own: it waits for the disk, not for the writers."""
+        if is_postgresql():
+            return
+        database = ThreadPoolExecutor(1, thread_name_prefix="fold")
+        try:
+            while True:
+                with contextlib.suppress(DatabaseError):
+                    await asyncio.get_running_loop().run_in_executor(database, wal_fold)
+                await asyncio.sleep(FOLD_SECONDS)
+        finally:
+            database.submit(_close)
+            database.shutdown()
 
     async def _watch_forever(self, client: aiohttp.ClientSession) -> None:
         """Ask now and then whether the registers behind watched queues are there at all."""
