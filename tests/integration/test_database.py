@@ -130,8 +130,8 @@ def test_an_error_of_statements_sent_together_undoes_them_all() -> None:
     assert Source.objects.get().code == "b"
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_first_read_of_a_request_survives_a_connection_that_died() -> None:
+def _the_connection_dies() -> int:
+    """The server ends this thread's session; its number."""
     if not is_postgresql():
         pytest.skip("a SQLite connection does not die")
     pid = fetch("SELECT pg_backend_pid()")[0][0]
@@ -141,21 +141,19 @@ def test_the_first_read_of_a_request_survives_a_connection_that_died() -> None:
             cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
     finally:
         other.close()
+    return int(pid)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_read_of_a_request_survives_a_connection_that_died() -> None:
+    pid = _the_connection_dies()
     assert fetch_first("SELECT 1") == [(1,)]
     assert fetch("SELECT pg_backend_pid()")[0][0] != pid
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_that_died_is_told_as_djangos_error_and_made_anew() -> None:
-    if not is_postgresql():
-        pytest.skip("a SQLite connection does not die")
-    pid = fetch("SELECT pg_backend_pid()")[0][0]
-    other = connection.copy()
-    try:
-        with other.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
-    finally:
-        other.close()
+    _the_connection_dies()
     for broken in (_one_read, _one_read):  # what was broken before it began, and what is found closed
         with pytest.raises((OperationalError, InterfaceError)):
             broken()

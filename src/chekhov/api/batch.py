@@ -83,9 +83,8 @@ def batch_write(caller: Caller, items: Any) -> list[Json]:
         path = item.get("path") if isinstance(item, dict) else None
         answers.append({"path": path if isinstance(path, str) else "", "status": 0, "body": None})
         if away := next((answer for answer in answers if answer["status"] == _AWAY), None):
-            _put(
-                answers[index], _AWAY, away["body"]
-            )  # what stands on an item that was not written would be told wrongly
+            # tried, an item that stands on one that was not written would be told something wrong
+            _put(answers[index], _AWAY, away["body"])
             continue
         try:
             step = _read(item)

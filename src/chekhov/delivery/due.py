@@ -8,11 +8,10 @@ from typing import Any
 
 from chekhov.config.database import fetch, fetch_together, for_update
 from chekhov.delivery import lateness
-from chekhov.delivery.lanes import LaneRow, lanes_ready
+from chekhov.delivery.lanes import QUESTIONS, LaneRow, lanes_ready
 from chekhov.receipts import writer
 from chekhov.receipts.states import State
 
-_QUESTIONS = (State.UNKNOWN, State.ACCEPTED, State.FAILED, State.CANCELLED)
 _PROBES = 10  # among so many questions the cheapest is chosen for a probe
 _ASKED_BY_NUMBER = " AND provider_ref <> ''"  # the only question that can store nothing, whatever the provider is
 _FOLLOWS = (
@@ -45,7 +44,7 @@ def due_on(lane: LaneRow, allowed: int, now_ms: int, *, aside: Sequence[int] = (
     asked = allowed if not lane.is_probe else _PROBES
     follows = _FOLLOWS + _not_in("r.register_id", aside)
     by_number = _ASKED_BY_NUMBER if lane.is_stopped else ""
-    states = [state for state in (*_QUESTIONS, State.QUEUED) if state in lane.due]
+    states = [state for state in (*QUESTIONS, State.QUEUED) if state in lane.due]
     found = fetch_together(
         *(
             _statement(lane, state, allowed, now_ms, follows)

@@ -20,12 +20,14 @@ from chekhov.receipts.states import State
 UNLIMITED_IN_FLIGHT = 1000
 LIVE_IN_FLIGHT = 16
 PAUSE_MOST_SECONDS = 600
-_STATES = (State.QUEUED, State.UNKNOWN, State.ACCEPTED, State.FAILED, State.CANCELLED)
+QUESTIONS = (State.UNKNOWN, State.ACCEPTED, State.FAILED, State.CANCELLED)
+"""The states in which the provider is asked what became of a receipt."""
+_STATES = (State.QUEUED, *QUESTIONS)
 # the order says «by the index» to a planner that remembers a time when nearly all were in one state
 _LOOKS = ", ".join(
     "(SELECT 1 FROM receipts_receiptstate s WHERE s.account_id = l.account_id AND s.queue = l.queue "
     f"AND s.state = '{state}' AND s.due_ms <= ms AND (l.stopped_ms = 0{or_by_number}) ORDER BY s.due_ms LIMIT 1)"
-    for state, or_by_number in zip(_STATES, ["", *[" OR s.provider_ref <> ''"] * (len(_STATES) - 1)], strict=True)
+    for state, or_by_number in zip(_STATES, ["", *[" OR s.provider_ref <> ''"] * len(QUESTIONS)], strict=True)
 )
 ACCOUNT = "a.provider, a.service_url, a.shop_id, a.secret_encrypted, a.link_token"
 """What a channel is made of: columns of registers_account as `a`."""
@@ -45,7 +47,7 @@ class LaneRow:
     is_stopped: bool
     is_diverted: bool
     rate_per_second: int  # of the account; 0 is without a limit
-    account: tuple[Any, ...] = field(repr=False)  # `channels.ACCOUNT`
+    account: tuple[Any, ...] = field(repr=False)  # the columns of ACCOUNT
     due: frozenset[State]  # the states in which something is due
 
     @property

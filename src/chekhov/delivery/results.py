@@ -190,7 +190,7 @@ def _decide(
         return _decide_poll(item, head, attempts)
     if item.job.kind is JobKind.LOOKUP:
         return _decide_lookup(item, head, attempts)
-    if item.job.key != key_of(head.uuid, head.key_number):
+    if _is_past(item, head):
         numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
         number = numbers.get(item.job.key, 0)
         found = earlier_key(head, item.outcome, number)  # type: ignore[arg-type]
@@ -230,7 +230,7 @@ def _decide_lookup(item: Result, head: writer.Head, attempts: Sequence[tuple[int
     """An answer to a question by our key. It is about the receipt as it was asked: the same key, no number yet. What
     was sent after the question was asked, or was still under way then, it says nothing of.
     """
-    if item.job.key != key_of(head.uuid, head.key_number) or head.provider_ref:
+    if _is_past(item, head) or head.provider_ref:
         return None
     capabilities = item.job.channel.driver.capabilities
     sent = fetch(
@@ -333,7 +333,7 @@ def _is_stray(item: Result, head: writer.Head | None) -> bool:
     job = item.job
     if job.kind is not JobKind.POLL or head is None:
         return False
-    return head.provider_ref != job.provider_ref or job.key != key_of(head.uuid, head.key_number)
+    return head.provider_ref != job.provider_ref or _is_past(item, head)
 
 
 def _attempts(rows: Sequence[Sequence[Any]]) -> Attempts:
