@@ -7,7 +7,6 @@ killed the kernel ends the children (Linux), so a second `chekhov up` finds its 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
@@ -20,8 +19,10 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.core.management import call_command
 
+from chekhov.config.processes import die_with_parent
+
 STOP_SECONDS = 45
-_PR_SET_PDEATHSIG = 1
+_KILL_SECONDS = 30  # how long a web process may finish what it has begun
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class Child:
         self.process = subprocess.Popen(  # noqa: S603 -- our own interpreter and modules
             self.command,
             env={**os.environ, **self.environment},
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 -- the parent has no threads
+            preexec_fn=die_with_parent,  # noqa: PLW1509 -- the parent has no threads
             start_new_session=True,
         )
         self.started_at = time.monotonic()
@@ -129,7 +130,9 @@ def web_command(host: str, port: int) -> list[str]:
         "--log-level",
         "warning",
         "--respawn-failed-workers",
-        "chekhov.config.wsgi:application",
+        "--workers-kill-timeout",
+        str(_KILL_SECONDS),
+        "chekhov.config.web_process:application",
     ]
 
 
@@ -189,8 +192,3 @@ def free_port() -> int:
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
