@@ -160,7 +160,7 @@ def test_neither_questions_nor_new_documents_starve_the_other(register: Register
 
     kinds = [job.kind for _ in range(4) for job in Claimer("w").claim(1)]
 
-    assert sorted(kinds) == [JobKind.ASK, JobKind.ASK, JobKind.SEND, JobKind.SEND]
+    assert sorted(kinds) == [JobKind.ASK, JobKind.SEND, JobKind.SEND, JobKind.SEND]
 
 
 def test_a_secret_that_cannot_be_read_rests_the_lane_and_says_why(receipt: Receipt, register: Register) -> None:

@@ -61,6 +61,7 @@ def test_a_saved_record_has_its_account_and_its_link(content: RegisterContent) -
     [
         ({"provider": "nobody"}, "unknown_provider"),
         ({"region_id": 0}, "required"),
+        ({"organization_id": 0}, "required"),
         ({"name": "  "}, "required"),
         ({"name": "x" * 101}, "required"),
         ({"shop_id": ""}, "required"),

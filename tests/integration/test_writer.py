@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from chekhov.config import immutability
 from chekhov.config.database import writing
@@ -98,6 +98,34 @@ def test_of_a_batch_only_the_fresh_ones_move(receipt: Receipt) -> None:
 
     assert moved == {second.pk}
     assert ReceiptState.objects.get(pk=receipt.pk).state == "sending"
+
+
+def test_of_receipts_that_are_locked_all_move(receipt: Receipt) -> None:
+    other = factories.pay(factories.invoice(receipt.customer)).answer.receipts[0].id
+    second = Receipt.objects.get(uuid=other)
+
+    with writing():
+        heads = writer.heads([receipt.pk, second.pk], lock=True).values()
+        writer.apply_locked([Change(one, State.SENDING, "test", "слова") for one in heads], actor="test")
+
+    assert {row.state for row in ReceiptState.objects.all()} == {"sending"}
+    told = ReceiptEvent.objects.filter(number=2).values_list("from_state", "to_state", "actor", "reason", "text")
+    assert list(told) == [("queued", "sending", "test", "test", "слова")] * 2
+    assert writer.chain_is_whole(receipt.pk)
+    assert writer.chain_is_whole(second.pk)
+
+
+def test_if_one_of_them_had_moved_meanwhile_none_does(receipt: Receipt) -> None:
+    other = factories.pay(factories.invoice(receipt.customer)).answer.receipts[0].id
+    second = Receipt.objects.get(uuid=other)
+    stale, fresh = head(receipt), head(second)
+    move(receipt, State.SENDING)
+
+    with pytest.raises((AssertionError, DatabaseError)), writing():
+        writer.apply_locked([Change(one, State.CANCELLED, "test") for one in (stale, fresh)], actor="test")
+
+    assert [row.state for row in ReceiptState.objects.order_by("pk")] == ["sending", "queued"]
+    assert ReceiptEvent.objects.count() == 3
 
 
 def test_a_head_of_the_right_version_and_the_wrong_state_moves_nothing(receipt: Receipt) -> None:

@@ -20,6 +20,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from chekhov.config import turnstile
 
 _ROWS_A_STATEMENT = 200
+_BY_INDEX = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
 
 
 @lru_cache(maxsize=1)
@@ -29,12 +36,14 @@ def is_postgresql() -> bool:
 
 
 def plan_by_index() -> None:
-    """For a process that only asks for few rows of large tables, before its first connection: PostgreSQL joins them by
-    their indexes. A session keeps the plans that it made while a table was small, when it no longer is.
+    """For a process that only asks for few rows of large tables, before its first connection: PostgreSQL finds and
+    joins them by their indexes, and plans each statement once. A session keeps the plans that it made while a table was
+    small, when it no longer is.
     """
     if is_postgresql():
         options = connection.settings_dict["OPTIONS"]
-        options["options"] = f"{options.get('options', '')} -c enable_hashjoin=off -c enable_mergejoin=off".strip()
+        given = options.get("options", "")
+        options["options"] = " ".join([given, *(f"-c {name}={value}" for name, value in _BY_INDEX.items())]).strip()
 
 
 def wal_fold() -> None:
@@ -57,8 +66,16 @@ def writing(*, together: bool = False) -> Iterator[None]:
             yield
     elif together:
         connection.ensure_connection()
-        with connection.wrap_database_errors, connection.connection.pipeline(), transaction.atomic():
-            yield
+        with connection.wrap_database_errors:
+            if connection.in_atomic_block:
+                with connection.connection.pipeline(), transaction.atomic():
+                    yield
+                return
+            with transaction.atomic(), connection.connection.pipeline():
+                yield
+                if not connection.needs_rollback:
+                    # in the same trip as the statements before it; Django finds nothing left to commit
+                    execute("COMMIT")
     else:
         with transaction.atomic():
             yield

@@ -155,7 +155,7 @@ class Claimer:
             if body is not None:
                 taken.append((item, body, number + 1, is_first))
         stamp = instant(now())
-        writer.apply(
+        writer.apply_locked(
             [
                 writer.Change(item.head, State.SENDING, "claimed", lease_owner=self.owner, lease_ms=lease_ms)
                 for item, _, _, _ in taken
@@ -163,7 +163,7 @@ class Claimer:
             ],
             actor=f"worker:{self.owner}",
         )
-        returned = insert_rows(
+        insert_rows(
             "delivery_attempt",
             _ATTEMPT_COLUMNS,
             [
@@ -190,9 +190,7 @@ class Claimer:
                     (item.head, body, number, is_first) for item, body, number, is_first in taken
                 )
             ],
-            returning=("id", "receipt_id"),
         )
-        ids = {int(row[1]): int(row[0]) for row in returned}
         self.channels.remember_url(channel)
         return jobs + [
             Job(
@@ -202,7 +200,6 @@ class Claimer:
                 key_of(item.head.uuid, item.head.key_number),
                 item.head.provider_ref,
                 item.head.wanted,
-                ids[item.head.receipt_id],
                 number,
                 body,
                 place_ms=item.due_ms,

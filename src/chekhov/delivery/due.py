@@ -36,8 +36,9 @@ def is_work_due() -> bool:
 
 
 def due_on(lane: LaneRow, allowed: int, now_ms: int, *, aside: Sequence[int] = ()) -> list[Due]:
-    """What is due on a lane, locked. Sending and asking each have half of the permits, the odd one in turns, and what
-    one leaves over the other takes: neither a backlog nor a crowd of open questions starves the other.
+    """What is due on a lane, locked. Sending, which has a deadline by law, has three quarters of the permits, asking
+    the rest, odd ones in turns; what one leaves over the other takes. So neither a backlog nor a crowd of open
+    questions starves the other.
 
     Receipts of the registers in `aside` are not sent. Must run inside a transaction.
     """
@@ -59,7 +60,7 @@ def due_on(lane: LaneRow, allowed: int, now_ms: int, *, aside: Sequence[int] = (
     questions = sorted((_due(row) for rows in found for row in rows), key=lambda item: item.due_ms)[:asked]
     if lane.is_probe and questions:  # a question is the cheapest probe: it cannot become an unknown outcome
         return sorted(questions, key=lambda item: not item.head.provider_ref)[:allowed]
-    share = (allowed + (lane.turn + 1) % 2) // 2
+    share = (3 * allowed + (lane.turn + 3) % 4) // 4
     sent = min(len(sends), max(share, allowed - len(questions)))
     return [*questions[: allowed - sent], *sends[:sent]]
 

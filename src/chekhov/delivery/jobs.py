@@ -45,8 +45,7 @@ class Job:
     key: str
     provider_ref: str = ""
     wanted: str = ""  # the person's wish that stood when the question was asked
-    attempt_id: int = 0  # 0 for a question
-    attempt_number: int = 0
+    attempt_number: int = 0  # of a sending its own; of a question by key the last sending that it can speak of
     body: bytes = field(default=b"", repr=False)
     asked_at: datetime | None = None  # of a question: its answer says what was so then
     place_ms: int = 0  # since when it had been due: its place in the queue, if it comes back unsent

@@ -22,7 +22,7 @@ from chekhov.config.database import (
     writing,
 )
 from chekhov.delivery.absence import absence_write, longest_call, proven_to
-from chekhov.delivery.breaker import hear_statement, hear_with, heard
+from chekhov.delivery.breaker import LaneKey, hear_statement, hear_with, heard
 from chekhov.delivery.jobs import Job, JobKind, key_of
 from chekhov.delivery.lanes import lane_pause
 from chekhov.delivery.outcomes import (
@@ -66,6 +66,7 @@ Attempts = dict[int, list[tuple[int, int, str]]]
 
 _ANSWER_COLUMNS = {
     "id": "bigint",
+    "number": "integer",
     "outcome": "text",
     "status": "smallint",
     "answer": "text",
@@ -125,14 +126,16 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         _answers_write([item for item in results if item.job.kind.is_sending])
         ids = sorted({item.job.receipt_id for item in results})
         by_key = sorted({item.job.receipt_id for item in results if item.job.kind is not JobKind.POLL})
-        states, lanes, *of_sendings = fetch_together(
+        printed = [(item.job.receipt_id, item.outcome.result) for item in results if isinstance(item.outcome, Done)]
+        states, lanes, *more = fetch_together(
             writer.heads_statement(ids, lock=True),
             hear_statement(news),
             *([_attempts_statement(by_key), _woken_statement(by_key)] if by_key else []),
+            *([_sealed_statement(printed), _taken_statement(printed)] if printed else []),
         )
         heads = writer.heads_of(states)
-        attempts = _attempts(of_sendings[0] if by_key else [])
-        woken = {row[0] for row in of_sendings[1]} if by_key else set()
+        attempts = _attempts(more[0] if by_key else [])
+        woken = {row[0] for row in more[1]} if by_key else set()
         strays = [item.job.receipt_id for item in results if _is_stray(item, heads.get(item.job.receipt_id))]
         if strays:
             attempts |= _attempts(fetch(*_attempts_statement(strays)))
@@ -149,18 +152,18 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
                 incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=decision.incident)
             if decision.change is not None or decision.touch is not None:
                 decisions[head.receipt_id] = decision
-        _contradictions(decisions, heads)
+        if printed:
+            _contradictions(decisions, heads, sealed=more[-2], taken=more[-1])
         _revivals(decisions, heads)
         _keys_renew(decisions)
-        moved = writer.apply([item.change for item in decisions.values() if item.change is not None], actor=actor)
+        changes = [item.change for item in decisions.values() if item.change is not None]
+        moved = {change.head.receipt_id for change in changes}
+        writer.apply_locked(changes, actor=actor)
         writer.touch([item.touch for item in decisions.values() if item.touch is not None])
         _fiscal_write({key: item.result for key, item in decisions.items() if item.result is not None and key in moved})
         _absences_write(decisions, heads, attempts, moved, actor)
         hear_with(news, lanes)
-        for item in results:
-            found = decisions.get(item.job.receipt_id)
-            if found is not None and found.pause is not None:
-                _pause(item.job, found.pause)
+        _pauses(results, decisions)
         return moved
 
 
@@ -311,7 +314,8 @@ def _answers_write(results: Sequence[Result]) -> None:
         outcome, error, text = stored_outcome(item.outcome)  # type: ignore[arg-type]
         rows.append(
             (
-                item.job.attempt_id,
+                item.job.receipt_id,
+                item.job.attempt_number,
                 outcome.value,
                 item.status,
                 item.answer,
@@ -323,7 +327,7 @@ def _answers_write(results: Sequence[Result]) -> None:
     execute(
         f"WITH {listed} UPDATE delivery_attempt AS a SET answered_at = %s, outcome = v.outcome, status = v.status, "
         "answer = v.answer, error_code = v.code, error_text = v.text FROM v "
-        "WHERE a.id = v.id AND a.answered_at IS NULL",
+        "WHERE a.receipt_id = v.id AND a.number = v.number AND a.answered_at IS NULL",
         [*parameters, stamp],
     )
 
@@ -355,23 +359,33 @@ def _woken_statement(receipt_ids: Sequence[int]) -> tuple[str, list[Any]]:
     return f"SELECT DISTINCT receipt_id FROM delivery_callback WHERE verdict = 'verified' AND {these}", parameters
 
 
-def _contradictions(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> None:
+def _sealed_statement(printed: Sequence[tuple[int, FiscalResult]]) -> tuple[str, list[Any]]:
+    """What the documents of receipts say that the provider's figures must agree with."""
+    these, parameters = one_of("id", [receipt_id for receipt_id, _ in printed])
+    return f"SELECT id, sign, total_kopecks FROM receipts_receipt WHERE {these}", parameters
+
+
+def _taken_statement(printed: Sequence[tuple[int, FiscalResult]]) -> tuple[str, list[Any]]:
+    """Which of these fiscal documents are some receipt's already."""
+    listed, pairs = rows_as("v", {"fn": "text", "fd": "bigint"}, [(result.fn, result.fd) for _, result in printed])
+    return f"WITH {listed} SELECT f.fn, f.fd FROM v JOIN receipts_fiscalrecord f ON f.fd = v.fd AND f.fn = v.fn", pairs
+
+
+def _contradictions(
+    decisions: dict[int, Decision],
+    heads: dict[int, writer.Head],
+    *,
+    sealed: Sequence[Sequence[Any]],
+    taken: Sequence[Sequence[Any]],
+) -> None:
     """Fiscal figures that cannot be this receipt's never make it «фискализирован»: a person has to look (R57-R59)."""
     done = {key: item.result for key, item in decisions.items() if item.result is not None}
-    if not done:
-        return
-    these, parameters = one_of("id", done)
-    listed, pairs = rows_as("v", {"fn": "text", "fd": "bigint"}, [(result.fn, result.fd) for result in done.values()])
-    sealed, known_pairs = fetch_together(
-        (f"SELECT id, sign, total_kopecks FROM receipts_receipt WHERE {these}", parameters),
-        (f"WITH {listed} SELECT f.fn, f.fd FROM v JOIN receipts_fiscalrecord f ON f.fd = v.fd AND f.fn = v.fn", pairs),
-    )
     sent = {row[0]: Figures(CalculationSign(row[1]), Money(row[2])) for row in sealed}
-    taken = {(row[0], int(row[1])) for row in known_pairs}
+    pairs = {(row[0], int(row[1])) for row in taken}
     seen: dict[tuple[str, int], int] = {}
     for receipt_id, result in done.items():
         pair = (result.fn, result.fd)
-        known = {pair} if pair in taken or pair in seen else set()
+        known = {pair} if pair in pairs or pair in seen else set()
         seen[pair] = receipt_id
         findings = check_result(sent[receipt_id], result, known=known)
         broken = [finding for finding in findings if finding.severity == "E"]
@@ -441,5 +455,12 @@ def _fiscal_write(results: dict[int, FiscalResult]) -> None:
     )
 
 
-def _pause(job: Job, pause: Pause) -> None:
-    lane_pause(job.channel.account_id, job.channel.queue, seconds=pause.seconds, code=pause.code, text=pause.text)
+def _pauses(results: Sequence[Result], decisions: dict[int, Decision]) -> None:
+    """Let queues rest, in their order: two workers must not wait for each other."""
+    pauses: dict[LaneKey, Pause] = {}
+    for item in results:
+        found = decisions.get(item.job.receipt_id)
+        if found is not None and found.pause is not None:
+            pauses[item.job.channel.account_id, item.job.channel.queue] = found.pause
+    for lane, pause in sorted(pauses.items(), key=lambda item: item[0]):
+        lane_pause(*lane, seconds=pause.seconds, code=pause.code, text=pause.text)

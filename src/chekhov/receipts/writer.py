@@ -28,6 +28,7 @@ from chekhov.config.database import (
     for_update,
     insert_rows,
     instant,
+    is_postgresql,
     one_of,
     rows_as,
 )
@@ -67,6 +68,8 @@ _CHANGE_COLUMNS = {
     "ref": "text",
     "error_code": "text",
     "error_text": "text",
+    "reason": "text",
+    "words": "text",
 }
 _TOUCH_COLUMNS = {
     "id": "bigint",
@@ -151,11 +154,37 @@ def apply(changes: Sequence[Change], *, actor: str) -> set[int]:
     """
     if not changes:
         return set()
-    assert connection.in_atomic_block, "a state changes inside a transaction only"
     at = now()
-    stamp = instant(at)
+    rows = _change_rows(changes, actor, at)
+    if is_postgresql():
+        return {int(row[0]) for row in fetch(*_move_and_tell(rows, actor, at, "SELECT receipt_id FROM told"))}
+    listed, parameters = rows_as("v", _CHANGE_COLUMNS, rows)
+    moved = fetch(f"WITH {listed} {_move()}", [*parameters, instant(at)])
+    ids = {int(row[0]) for row in moved}
+    events = [_event_row(row, actor, at) for row in rows if row[0] in ids]
+    insert_rows("receipts_receiptevent", _EVENT_COLUMNS, events)
+    return ids
+
+
+def apply_locked(changes: Sequence[Change], *, actor: str) -> None:
+    """`apply` for receipts that the transaction has locked: either all of them move, or it fails as a whole.
+
+    Within `writing(together=True)` it is not waited for.
+    """
+    if not is_postgresql():
+        assert len(apply(changes, actor=actor)) == len(changes), "the states were locked"
+    elif changes:
+        at = now()
+        all_moved = "SELECT 1 / (COUNT(*) = %s)::int FROM told"  # an error, where not
+        sql, parameters = _move_and_tell(_change_rows(changes, actor, at), actor, at, all_moved)
+        execute(sql, [*parameters, len(changes)])
+
+
+def _change_rows(changes: Sequence[Change], actor: str, at: datetime) -> list[tuple[Any, ...]]:
+    """A row of _CHANGE_COLUMNS for each change."""
+    assert connection.in_atomic_block, "a state changes inside a transaction only"
+    assert len({change.head.receipt_id for change in changes}) == len(changes), "one change a receipt"
     rows: list[tuple[Any, ...]] = []
-    codes: dict[int, str] = {}
     for change in changes:
         head = change.head
         assert is_lawful(head.state, change.to), f"{head.state} → {change.to} is not a transition"
@@ -170,7 +199,6 @@ def apply(changes: Sequence[Change], *, actor: str) -> set[int]:
             change.text,
             at,
         )
-        codes[head.receipt_id] = code
         rows.append(
             (
                 head.receipt_id,
@@ -185,41 +213,44 @@ def apply(changes: Sequence[Change], *, actor: str) -> set[int]:
                 change.provider_ref if change.provider_ref is not None else head.provider_ref,
                 change.error_code[:40],
                 change.error_text[:500],
+                change.reason,
+                change.text[:500],
             )
         )
-    assert len(codes) == len(changes), "one change a receipt"
+    return rows
+
+
+@lru_cache(maxsize=1)
+def _move() -> str:
+    """The compare-and-set UPDATE from the rows `v`; one parameter, the instant."""
     clock = clock_ms()
-    listed, parameters = rows_as("v", _CHANGE_COLUMNS, rows)
-    moved = fetch(
-        f"WITH {listed} UPDATE receipts_receiptstate AS s SET state = v.after, version = s.version + 1, head = v.head, "
+    return (
+        "UPDATE receipts_receiptstate AS s SET state = v.after, version = s.version + 1, head = v.head, "
         f"due_ms = CASE WHEN v.due_in IS NULL THEN NULL ELSE {clock} + v.due_in END, "
         f"lease_until_ms = CASE WHEN v.lease IS NULL THEN NULL ELSE {clock} + v.lease END, "
         "lease_owner = v.owner, key_number = v.key_number, provider_ref = v.ref, polls = 0, wanted = '', "
         "wanted_by = '', error_code = v.error_code, error_text = v.error_text, changed_at = %s "
-        "FROM v WHERE s.receipt_id = v.id AND s.version = v.version AND s.state = v.before RETURNING receipt_id",
-        [*parameters, stamp],
+        "FROM v WHERE s.receipt_id = v.id AND s.version = v.version AND s.state = v.before RETURNING receipt_id"
     )
-    ids = {int(row[0]) for row in moved}
-    insert_rows(
-        "receipts_receiptevent",
-        _EVENT_COLUMNS,
-        [
-            (
-                change.head.receipt_id,
-                change.head.version + 1,
-                change.head.state.value,
-                change.to.value,
-                actor,
-                change.reason,
-                change.text[:500],
-                stamp,
-                codes[change.head.receipt_id],
-            )
-            for change in changes
-            if change.head.receipt_id in ids
-        ],
+
+
+def _event_row(row: Sequence[Any], actor: str, at: datetime) -> tuple[Any, ...]:
+    """The row of _EVENT_COLUMNS that goes with a row of _CHANGE_COLUMNS."""
+    receipt_id, version, before, after, code = row[:5]
+    reason, words = row[-2:]
+    return receipt_id, version + 1, before, after, actor, reason, words, instant(at), code
+
+
+def _move_and_tell(rows: Sequence[Sequence[Any]], actor: str, at: datetime, answer: str) -> tuple[str, list[Any]]:
+    """PostgreSQL's statement that moves states, writes the events of those that moved and ends in `answer`."""
+    listed, parameters = rows_as("v", _CHANGE_COLUMNS, rows)
+    columns = ", ".join(_EVENT_COLUMNS)
+    return (
+        f"WITH {listed}, moved AS ({_move()}), told AS (INSERT INTO receipts_receiptevent ({columns}) "
+        "SELECT v.id, v.version + 1, v.before, v.after, %s, v.reason, v.words, %s, v.head "
+        f"FROM v JOIN moved ON moved.receipt_id = v.id RETURNING receipt_id) {answer}",
+        [*parameters, instant(at), actor, instant(at)],
     )
-    return ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,11 @@ def register_save(*, content: RegisterContent, actor: User | None, register: Reg
             raise _refusal(faults)
         organization = region.organization
         if content.organization_id is not None:
-            organization = Organization.objects.get(pk=content.organization_id)
+            chosen = Organization.objects.filter(pk=content.organization_id).first()
+            if chosen is None:
+                fault("organization", "required", "Такой организации нет: выберите её из списка.")
+                raise _refusal(faults)
+            organization = chosen
         place = Place.objects.filter(pk=content.place_id).first() if content.place_id else None
         service_url = _service_url(content, fault)
         for path, value, limit in (

@@ -52,7 +52,7 @@ async def send(client: aiohttp.ClientSession, request: HttpRequest) -> HttpReply
                 body += chunk
             if len(body) > MAX_ANSWER_BYTES:
                 raise Lost("Ответ сервиса больше мегабайта.")
-            return HttpReply(response.status, dict(response.headers), body)
+            return HttpReply(response.status, response.headers, body)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
         raise NotSent("Соединиться с сервисом не удалось, запрос не ушёл.") from error
     except TimeoutError as error:
