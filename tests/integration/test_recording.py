@@ -7,8 +7,11 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from chekhov.config.clock import now
+from chekhov.config.database import fetch, is_postgresql
 from chekhov.directory.models import Installation, OrganizationVatMode
 from chekhov.directory.services import installation_uuid
 from chekhov.errors import Conflict, Invalid, NotFound, Refusal
@@ -25,7 +28,7 @@ from chekhov.fiscal.vocabulary import (
     TaxSystem,
     VatCode,
 )
-from chekhov.receipts.contents import PaymentContent
+from chekhov.receipts.contents import PaymentContent, TopupContent
 from chekhov.receipts.models import Obligation, Receipt, ReceiptEvent, ReceiptState
 from chekhov.receipts.recording import Recorded, fact_record, facts_record
 from chekhov.registers.models import Register
@@ -688,3 +691,22 @@ def test_an_invoice_with_a_fact_is_frozen(shop: Register) -> None:
     with pytest.raises(Conflict):
         invoice(buyer, LineContent(name="Другое", price="1.00", quantity="1"), external_id="A-1")
     assert invoice(buyer, external_id="A-1").pk == bill.pk
+
+
+@pytest.mark.skipif(is_postgresql(), reason="the plans are SQLite's")
+def test_facts_that_come_together_are_looked_up_by_their_own_names(shop: Register) -> None:
+    """Not by walking all invoices or customers of the source, of which there may be a million."""
+    buyers = [customer(shop.region) for _ in range(2)]
+    bills = [invoice(buyer) for buyer in buyers]
+    amount = Money(bills[0].total_kopecks)
+    payments = [PaymentContent(bill.external_id, "P", amount, Means.CARD, Channel.ONLINE, now()) for bill in bills]
+    topups = [TopupContent(buyer.external_id, "T", amount, Means.SBP, Channel.ONLINE, now()) for buyer in buyers]
+
+    with CaptureQueriesContext(connection) as asked:
+        facts_record(source=source(), contents=[*payments, *topups], actor="test")
+
+    looked_up = [query["sql"] for query in asked if ".source_id = " in query["sql"]]
+    assert len(looked_up) == 4
+    for sql in looked_up:
+        steps = [row[3] for row in fetch(f"EXPLAIN QUERY PLAN {sql}")]
+        assert any("(source_id=? AND external_id=?)" in step for step in steps), steps

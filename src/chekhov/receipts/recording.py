@@ -153,7 +153,8 @@ def _invoice_statements(source: Source, contents: Sequence[FactContent]) -> list
         return []
     these, parameters = one_of("i.external_id", invoices)
     return [
-        (f"{_INVOICES}{these} ORDER BY i.id{for_update(of='i')}", [source.pk, *parameters]),
+        # «+»: or SQLite walks all invoices of the source, because they lie in this order
+        (f"{_INVOICES}{these} ORDER BY +i.id{for_update(of='i')}", [source.pk, *parameters]),
         (f"{_PAYMENTS}{these} ORDER BY f.id", [source.pk, *parameters]),
     ]
 
@@ -165,7 +166,7 @@ def _customer_statements(source: Source, contents: Sequence[FactContent]) -> lis
     these, parameters = one_of("c.external_id", sorted({item.customer for item in topups}))
     named, more = one_of("f.external_id", sorted({item.id for item in topups}))
     return [
-        (f"{_CUSTOMERS}{these} ORDER BY c.id{for_update(of='c')}", [source.pk, *parameters]),
+        (f"{_CUSTOMERS}{these} ORDER BY +c.id{for_update(of='c')}", [source.pk, *parameters]),
         (f"{_TOPUPS}{these} AND {named}", [source.pk, *parameters, *more]),
     ]
 
