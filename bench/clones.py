@@ -36,7 +36,7 @@ VARYING = {
     "receipts_receiptevent": (
         "id", "receipt_id", "number", "from_state", "to_state", "actor", "reason", "at", "mac",
     ),
-    "delivery_attempt": ("id", "uuid", "receipt_id", "key", "body", "answer", "sent_at", "answered_at"),
+    "delivery_attempt": ("id", "receipt_id", "key", "body", "answer", "sent_at", "answered_at"),
     "receipts_fiscalrecord": ("receipt_id", "fd", "fp", "printed_at", "number", "recorded_at"),
 }  # fmt: skip
 FISCALIZED = (
@@ -206,7 +206,7 @@ class Press:
         if self._postgresql:
             body = "\\\\x" + key.encode().hex().join(self._body_hex)
         rows["delivery_attempt"].append(
-            (self._take("delivery_attempt"), self._uuid(), receipt, key, body, key.join(self._answer),
+            (self._take("delivery_attempt"), receipt, key, body, key.join(self._answer),
              f"{at}200001{zone}", f"{at}300001{zone}")
         )  # fmt: skip
         if state == "fiscalized":

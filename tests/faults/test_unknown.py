@@ -4,6 +4,7 @@ a person. Each settlement still gets exactly one document."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ def cabinet() -> Iterator[Cabinet]:
 def connect(installation: Installation, cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Connect:
     """Connect a register of a provider with these capabilities; the shop sells there from now on."""
     settings.CHEKHOV_LEASE_SECONDS = 3
+    monkeypatch.setattr("chekhov.delivery.results.CLOCKS_APART", timedelta())  # one machine
 
     def connect(**capabilities: Any) -> None:
         code = provided(monkeypatch, PlainDriver(**capabilities), cabinet.url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,21 +63,71 @@ def test_a_database_that_is_away_while_outcomes_wait_loses_none(
     assert_books_agree(installation.emulator, facts=3)
 
 
-def test_a_worker_says_that_it_lives_though_a_beat_failed(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
+def test_a_group_that_the_database_never_takes_whole_goes_in_parts(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    failures = [RuntimeError("a mistake of ours")]
+    """A limit of the server's, such as statement_timeout: each try of the whole would fail for ever."""
+    settings.CHEKHOV_LEASE_SECONDS = 60  # longer than all the tries
+    real = results._commit
+    sizes: list[int] = []
 
+    def faulty(group: Any, owner: str) -> Any:
+        sizes.append(len(group))
+        if len(group) > 2:
+            raise OperationalError("canceling statement due to statement timeout")
+        return real(group, owner)
+
+    monkeypatch.setattr(results, "_commit", faulty)
+    installation.sell(4)
+
+    installation.deliver(FISCALIZED)
+
+    assert max(sizes) > 2
+    assert_books_agree(installation.emulator, facts=4)
+
+
+def test_an_outcome_that_the_database_does_not_take_waits_behind_the_others(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.CHEKHOV_LEASE_SECONDS = 60  # longer than all the tries
+    poisoned = Receipt.objects.get(uuid=installation.sell(1)[0].answer.receipts[0].id).pk
+    real = results._commit
+
+    def faulty(group: Any, owner: str) -> Any:
+        if any(item.job.receipt_id == poisoned for item in group) and states()["fiscalized"] < 4:
+            raise OperationalError("canceling statement due to statement timeout")
+        return real(group, owner)
+
+    monkeypatch.setattr(results, "_commit", faulty)
+    installation.sell(4)
+
+    installation.deliver(FISCALIZED)
+
+    assert_books_agree(installation.emulator, facts=5)
+
+
+@pytest.mark.parametrize("step", ["leases_expire", "lanes_ensure", "waits_bound", "standby_serve"])
+def test_a_step_of_the_beat_that_fails_holds_back_no_other(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     def faulty() -> None:
-        if failures:
-            raise failures.pop()
+        raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr("chekhov.delivery.worker.leases_expire", faulty)
+    reached: list[str] = []
+
+    def noting(name: str) -> Callable[[], None]:
+        def note() -> None:
+            reached.append(name)
+
+        return note
+
+    for name in ("leases_expire", "lanes_ensure", "waits_bound", "standby_serve"):
+        monkeypatch.setattr(f"chekhov.delivery.worker.{name}", faulty if name == step else noting(name))
     monkeypatch.setattr("chekhov.delivery.worker.BEAT_SECONDS", 0.1)
 
     installation.deliver(lambda: WorkerBeat.objects.exists(), seconds=5)
 
-    assert not failures
+    assert len(set(reached)) == 3
 
 
 def test_a_register_connected_while_the_worker_runs_is_served(installation: Installation) -> None:

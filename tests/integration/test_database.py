@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, transaction
 
 from chekhov.config.database import (
     Reservation,
@@ -120,13 +122,47 @@ def _twice_the_same() -> None:
         sources_insert(source_row("a"))
 
 
+def _half_done(*, together: bool) -> None:
+    with writing(together=together):
+        sources_insert(source_row("a"))
+        with suppress(RuntimeError), transaction.atomic(savepoint=False):
+            raise RuntimeError("a part that failed")
+
+
+@pytest.mark.parametrize("together", [True, False])
 @pytest.mark.django_db(transaction=True)
-def test_what_must_be_rolled_back_is_not_committed_with_the_last_statements() -> None:
-    """An inner block failed and somebody went on: the outer one must not be kept."""
+def test_nobody_is_left_to_think_that_a_transaction_was_kept_of_which_a_part_failed(together: bool) -> None:
+    with pytest.raises(transaction.TransactionManagementError):
+        _half_done(together=together)
+    assert not Source.objects.exists()
+
+
+def _swallowed() -> None:
     with writing(together=True):
         sources_insert(source_row("a"))
-        transaction.set_rollback(True)
+        with suppress(IntegrityError):
+            sources_insert(source_row("a"))
+            fetch("SELECT 1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_commit_that_the_server_turned_into_a_rollback_is_an_error() -> None:
+    if not is_postgresql():
+        pytest.skip("a statement that fails does not end SQLite's transaction")
+    with pytest.raises(DatabaseError):
+        _swallowed()
     assert not Source.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_inner_block_of_statements_sent_together_is_undone_alone() -> None:
+    with writing(together=True):
+        sources_insert(source_row("a"))
+        with suppress(IntegrityError), writing(together=True):
+            sources_insert(source_row("b"))
+            sources_insert(source_row("a"))
+        sources_insert(source_row("c"))
+    assert set(Source.objects.values_list("code", flat=True)) == {"a", "c"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -175,6 +211,25 @@ def test_a_connection_that_died_is_told_as_djangos_error_and_made_anew() -> None
     _the_connection_dies()
     with pytest.raises((OperationalError, InterfaceError)):
         _one_read()
+    assert _one_read() == [[(1,)]]
+
+
+def _slower_than_the_server_waits() -> None:
+    execute("SET idle_in_transaction_session_timeout = '50ms'")
+    with writing():
+        fetch("SELECT 1")
+        time.sleep(0.3)
+        fetch("SELECT 1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_connection_is_an_operational_error_whatever_the_driver_calls_it() -> None:
+    """25P03 is an «internal error» of the driver's: whoever waits for a database that is away must know it by that."""
+    if not is_postgresql():
+        pytest.skip("SQLite has no session that could end")
+    with pytest.raises(OperationalError):
+        _slower_than_the_server_waits()
+    connection.close()
     assert _one_read() == [[(1,)]]
 
 

@@ -12,7 +12,7 @@ import time_machine
 
 from chekhov.config.clock import now
 from chekhov.config.database import execute, read_clock_ms
-from chekhov.delivery.absence import is_absent, present_anywhere
+from chekhov.delivery.absence import is_absent, longest_call, present_anywhere
 from chekhov.delivery.callbacks import callback_receive
 from chekhov.delivery.jobs import Job, JobKind
 from chekhov.delivery.lanes import lanes_ensure
@@ -25,6 +25,7 @@ from chekhov.drivers.contract import Accepted, Dedup, ErrorKind, KeyRule, NotFou
 from chekhov.drivers.komtet.driver import CAPABILITIES, KomtetDriver
 from chekhov.drivers.komtet.signature import sign
 from chekhov.errors import Conflict
+from chekhov.fiscal.money import Money
 from chekhov.people.models import User
 from chekhov.receipts import writer
 from chekhov.receipts.composing import Choices, receipt_form
@@ -321,6 +322,43 @@ def test_a_no_that_was_said_while_the_call_was_under_way_never_becomes_a_proof(
 
         again = claim_one()
         assert answer(again, NotFound(definite=True)) == "queued", "asked when no call could be under way any more"
+
+
+@pytest.mark.parametrize(("seconds", "becomes"), [(30, "unknown"), (90, "queued")])
+def test_the_clocks_of_two_machines_may_differ_by_a_minute(
+    receipt: Receipt, monkeypatch: pytest.MonkeyPatch, seconds: int, becomes: str
+) -> None:
+    """A sending is dated by its own worker's machine: how long ago it was is believed only with a minute to spare."""
+    monkeypatch.setattr(KomtetDriver, "capabilities", replace(CAPABILITIES, dedup=Dedup.NONE, lookup_by_key=True))
+    answer(claim_one(), LOST)
+    with time_machine.travel(now() + longest_call() + timedelta(seconds=seconds)):
+        assert answer(claim_one(), NotFound(definite=True)) == becomes
+
+
+def test_an_answer_goes_to_an_attempt_of_its_own_worker_only(receipt: Receipt) -> None:
+    """The database came back from a backup while a worker was at it: the same number is another's sending now."""
+    job = claim_one("worker-2")
+
+    assert answer(job, accepted(job), "worker-1") == "sending"
+
+    assert Attempt.objects.get().answered_at is None
+    assert answer(job, accepted(job), "worker-2") == "accepted"
+    assert Attempt.objects.get().outcome == "accepted"
+
+
+def test_figures_that_were_not_believed_take_no_document_from_another() -> None:
+    register = factories.register(factories.region("msk", factories.organization()))
+    buyer = factories.customer(register.region)
+    for _ in range(2):
+        factories.pay(factories.invoice(buyer))
+    for number, job in enumerate(claim()):
+        answer(job, accepted(job, f"50{number}"))
+    wrong, right = claim()
+
+    results_commit([Result(wrong, done(wrong, fd=7, total=Money(1))), Result(right, done(right, fd=7))], OWNER)
+
+    assert ReceiptState.objects.get(pk=right.receipt_id).state == "fiscalized"
+    assert list(Incident.objects.values_list("receipt_id", flat=True)) == [wrong.receipt_id]
 
 
 def test_a_wish_is_not_fulfilled_by_an_answer_of_an_hour_ago(receipt: Receipt) -> None:

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from chekhov.config import clock
-from chekhov.config.database import execute, read_clock_ms
+from chekhov.config.database import execute, fetch, read_clock_ms
 from chekhov.delivery import claims
+from chekhov.delivery.breaker import Heard, hear_statement
 from chekhov.delivery.channels import Channels
 from chekhov.delivery.claims import Claimer
 from chekhov.delivery.due import is_work_due
@@ -26,7 +27,7 @@ from chekhov.delivery.requests import (
 )
 from chekhov.delivery.results import Result, results_commit
 from chekhov.delivery.selectors import LATE, Hold, lane_states, waiting_for_person
-from chekhov.drivers.contract import ErrorKind
+from chekhov.drivers.contract import ErrorKind, KeyRule, ProviderError, Refused
 from chekhov.errors import Conflict, Invalid
 from chekhov.fiscal.vocabulary import RegisterVatRate, TaxSystem
 from chekhov.people.models import Action
@@ -34,7 +35,7 @@ from chekhov.receipts import writer
 from chekhov.receipts.answers import fact_answers
 from chekhov.receipts.composing import Choices, receipt_form, receipt_preview
 from chekhov.receipts.models import Obligation, Receipt, ReceiptEvent, ReceiptState
-from chekhov.registers.models import Register
+from chekhov.registers.models import Account, Register
 from chekhov.registers.services import RegisterContent
 from tests import factories
 from tests.integration.delivering import (
@@ -245,6 +246,39 @@ def test_a_healthy_lane_is_not_written(register: Register) -> None:
     results_commit([Result(job, accepted(job, str(job.receipt_id)), 200, "{}") for job in jobs], OWNER)
 
     assert Lane.objects.values().get() == before
+
+
+def test_the_longest_of_the_pauses_that_a_group_asks_for_is_kept(register: Register) -> None:
+    sell(register, 2)
+    long, short = claim()
+    asks = [
+        Refused(ProviderError(ErrorKind.TEMPORARY, KeyRule.SAME, "busy", "Занято", retry_after_seconds=seconds))
+        for seconds in (300, 5)
+    ]
+
+    results_commit([Result(long, asks[0], 429), Result(short, asks[1], 429)], OWNER)
+
+    assert lane().paused_until_ms > read_clock_ms() + 200_000
+
+
+def test_every_lane_that_an_answer_may_let_rest_is_locked_with_the_others_in_one_order(register: Register) -> None:
+    factories.register(register.region, queue=register.queue + 1)
+    lanes_ensure()
+    keys = list(Lane.objects.order_by("account_id", "queue").values_list("account_id", "queue"))
+    said_no, works = Heard(True), Heard(True, works=True)
+
+    assert [row[:2] for row in fetch(*hear_statement([(keys[1], said_no), (keys[0], works)]))] == [keys[1]]
+    assert [row[:2] for row in fetch(*hear_statement([(key, said_no) for key in reversed(keys)]))] == keys
+
+
+def test_an_account_whose_provider_is_no_longer_installed_leaves_the_others_their_lanes(register: Register) -> None:
+    other = factories.register(factories.region("spb", register.organization), queue=779, shop_id="another-shop")
+    Lane.objects.all().delete()
+    Account.objects.filter(pk=register.account_id).update(provider="gone")
+
+    lanes_ensure()
+
+    assert list(Lane.objects.values_list("account_id", flat=True)) == [other.account_id]
 
 
 def test_a_success_ends_the_memory_of_pauses(register: Register) -> None:

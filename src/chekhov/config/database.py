@@ -6,7 +6,7 @@ Hot paths (accepting facts, claiming, writing outcomes) are SQL by hand: the ORM
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,7 +14,15 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from chekhov.config import turnstile
@@ -60,25 +68,39 @@ def writing(*, together: bool = False) -> Iterator[None]:
 
     With `together`, PostgreSQL is sent statements without waiting for each: an error shows at the next `fetch` or at
     the end. Nests: an inner block is a savepoint of the outer one.
+
+    Returns only when what was written is kept (an inner block: with the outer one). Raises TransactionManagementError
+    where somebody caught the error of an inner block that had no savepoint and went on, OperationalError where the
+    connection was lost, whatever the driver called it.
     """
     if not is_postgresql():
         with _turn(), transaction.atomic():
             yield
-    elif together:
-        connection.ensure_connection()
-        with connection.wrap_database_errors:
-            if connection.in_atomic_block:
-                with connection.connection.pipeline(), transaction.atomic():
-                    yield
-                return
-            with transaction.atomic(), connection.connection.pipeline():
+            _must_be_whole()
+        return
+    session: Any = None
+    try:
+        with connection.wrap_database_errors, transaction.atomic():
+            session = connection.connection
+            ended = None
+            with session.pipeline() if together else nullcontext():
                 yield
-                if not connection.needs_rollback:
+                _must_be_whole()
+                if together and len(connection.atomic_blocks) == 1:
                     # in the same trip as the statements before it; Django finds nothing left to commit
-                    execute("COMMIT")
-    else:
-        with transaction.atomic():
-            yield
+                    ended = _ran(connection, "COMMIT", ())
+            if ended is not None and ended.statusmessage != "COMMIT":
+                raise OperationalError(f"the transaction ended with {ended.statusmessage}")
+    except (DatabaseError, InterfaceError) as error:
+        if isinstance(error, OperationalError) or session is None or not session.closed:
+            raise
+        raise OperationalError(str(error)) from error
+
+
+def _must_be_whole() -> None:
+    """Django would roll back in silence."""
+    if connection.needs_rollback:
+        raise transaction.TransactionManagementError("a part of this transaction failed: nothing of it is kept")
 
 
 @contextmanager

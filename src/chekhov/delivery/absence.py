@@ -15,6 +15,8 @@ from chekhov.config.clock import now
 from chekhov.config.database import execute, fetch, instant, placeholders
 from chekhov.delivery.outcomes import PROVES_ABSENCE, PROVES_PRESENCE
 
+CLOCKS_APART = timedelta(minutes=1)
+"""How far the clocks of two workers' machines may differ: sendings and questions are dated by the machine's own."""
 _PROVEN = tuple(outcome.value for outcome in PROVES_ABSENCE)
 _PRESENT = tuple(outcome.value for outcome in PROVES_PRESENCE)
 

@@ -136,16 +136,18 @@ def hear(news: Sequence[News]) -> None:
 
 
 def hear_statement(news: Sequence[News]) -> tuple[str, list[Any]]:
-    """What `hear` reads, for reading it together with something else."""
-    failing = sorted({lane for lane, answer in news if not answer.answered})
+    """What `hear` reads, for reading it together with something else: every lane that the answers may make rest, locked
+    in one order, so that two workers never wait for each other.
+    """
+    doubtful = sorted({lane for lane, answer in news if not answer.works})
     return (
         "SELECT account_id, queue, pause_since_ms, breaker, failures, window_total, window_failed, openings, "
         "open_until_ms, probe_until_ms, broken_since_ms, breaker_text FROM delivery_lane "
         "WHERE breaker <> 'closed' OR window_total > 0 OR pause_since_ms > 0"
-        + "".join([" OR (account_id = %s AND queue = %s)"] * len(failing))
+        + "".join([" OR (account_id = %s AND queue = %s)"] * len(doubtful))
         + " ORDER BY account_id, queue"
         + for_update(),
-        [value for lane in failing for value in lane],
+        [value for lane in doubtful for value in lane],
     )
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from uuid import uuid5
 
 import structlog
 from django.conf import settings
 from django.db import OperationalError
 
 from chekhov.config.clock import now
-from chekhov.config.database import fetch, insert_rows, instant, one_of, uid, writing
+from chekhov.config.database import fetch, insert_rows, instant, one_of, writing
 from chekhov.delivery.absence import longest_call
 from chekhov.delivery.breaker import LaneKey
 from chekhov.delivery.channels import Channels
@@ -168,7 +167,6 @@ class Claimer:
             _ATTEMPT_COLUMNS,
             [
                 (
-                    uid(uuid5(head.uuid, f"attempt {number}")),
                     head.receipt_id,
                     number,
                     head.key_number,
@@ -326,7 +324,6 @@ def _not_by_itself(head: writer.Head) -> writer.Touch:
 
 
 _ATTEMPT_COLUMNS = [
-    "uuid",
     "receipt_id",
     "number",
     "key_number",

@@ -9,13 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from django.conf import settings
 
 from chekhov.config.database import clock_ms, execute, fetch, for_update, read_clock_ms, writing
 from chekhov.delivery.breaker import OPEN_MOST_MS
 from chekhov.delivery.models import Breaker
 from chekhov.drivers import registry
+from chekhov.drivers.errors import UnknownProvider
 from chekhov.receipts.states import State
+
+log = structlog.get_logger(__name__)
 
 UNLIMITED_IN_FLIGHT = 1000
 LIVE_IN_FLIGHT = 16
@@ -98,7 +102,7 @@ def lanes_ensure() -> None:
     """Every account's queue that a record names, or that a receipt waits on, has its lane and its pace.
 
     A record may have been moved to another queue before any worker saw it: its receipts still go where they were
-    formed for. Called by workers now and then.
+    formed for. Called by workers now and then. A provider whose package is no longer installed leaves its own without.
     """
     bare = fetch(
         "SELECT u.account_id, u.queue, a.provider FROM (SELECT account_id, queue FROM registers_register UNION "
@@ -110,7 +114,10 @@ def lanes_ensure() -> None:
         return
     with writing():
         for account_id, queue, code in bare:
-            lane_ensure(account_id, queue, code)
+            try:
+                lane_ensure(account_id, queue, code)
+            except UnknownProvider:
+                log.error("lanes.unknown_provider", account=account_id, queue=queue, provider=code)
 
 
 def lane_ensure(account_id: int, queue: int, provider_code: str) -> None:

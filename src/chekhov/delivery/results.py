@@ -21,7 +21,7 @@ from chekhov.config.database import (
     rows_as,
     writing,
 )
-from chekhov.delivery.absence import absence_write, longest_call, proven_to
+from chekhov.delivery.absence import CLOCKS_APART, absence_write, longest_call, proven_to
 from chekhov.delivery.breaker import LaneKey, hear_statement, hear_with, heard
 from chekhov.delivery.jobs import Job, JobKind, key_of
 from chekhov.delivery.lanes import lane_pause
@@ -123,7 +123,7 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         for item in results
     ]
     with writing(together=True):
-        _answers_write([item for item in results if item.job.kind.is_sending])
+        _answers_write([item for item in results if item.job.kind.is_sending], owner)
         ids = sorted({item.job.receipt_id for item in results})
         by_key = sorted({item.job.receipt_id for item in results if item.job.kind is not JobKind.POLL})
         printed = [(item.job.receipt_id, item.outcome.result) for item in results if isinstance(item.outcome, Done)]
@@ -240,7 +240,7 @@ def _decide_lookup(item: Result, head: writer.Head, attempts: Sequence[tuple[int
         "SELECT MIN(sent_at), MAX(sent_at) FROM delivery_attempt WHERE receipt_id = %s AND key_number = %s",
         [head.receipt_id, head.key_number],
     )[0]
-    border = instant((item.job.asked_at or now()) - longest_call())
+    border = instant((item.job.asked_at or now()) - longest_call() - CLOCKS_APART)
     return after_lookup(
         head,
         item.outcome,  # type: ignore[arg-type]
@@ -304,8 +304,12 @@ def _second(result: FiscalResult) -> str:
     return f"Прежняя задача пробита: ФН {result.fn}, ФД {result.fd}, {result.total.human} ₽."
 
 
-def _answers_write(results: Sequence[Result]) -> None:
-    """The answer of each attempt, once. Late answers too: they are evidence."""
+def _answers_write(results: Sequence[Result], owner: str) -> None:
+    """The answer of each attempt, once. Late answers too: they are evidence.
+
+    Each goes to an attempt of this worker only. After the database came back from a backup, or from a replica that had
+    not heard the last, the same number may be another's sending.
+    """
     if not results:
         return
     stamp = instant(now())
@@ -327,8 +331,8 @@ def _answers_write(results: Sequence[Result]) -> None:
     execute(
         f"WITH {listed} UPDATE delivery_attempt AS a SET answered_at = %s, outcome = v.outcome, status = v.status, "
         "answer = v.answer, error_code = v.code, error_text = v.text FROM v "
-        "WHERE a.receipt_id = v.id AND a.number = v.number AND a.answered_at IS NULL",
-        [*parameters, stamp],
+        "WHERE a.receipt_id = v.id AND a.number = v.number AND a.owner = %s AND a.answered_at IS NULL",
+        [*parameters, stamp, owner],
     )
 
 
@@ -382,16 +386,15 @@ def _contradictions(
     done = {key: item.result for key, item in decisions.items() if item.result is not None}
     sent = {row[0]: Figures(CalculationSign(row[1]), Money(row[2])) for row in sealed}
     pairs = {(row[0], int(row[1])) for row in taken}
-    seen: dict[tuple[str, int], int] = {}
     for receipt_id, result in done.items():
         pair = (result.fn, result.fd)
-        known = {pair} if pair in pairs or pair in seen else set()
-        seen[pair] = receipt_id
-        findings = check_result(sent[receipt_id], result, known=known)
+        findings = check_result(sent[receipt_id], result, known={pair} & pairs)
         broken = [finding for finding in findings if finding.severity == "E"]
         if broken:
             decisions[receipt_id] = contradicted(heads[receipt_id], broken[0].code, broken[0].message)
             incident_open(receipt_id=receipt_id, code=FIGURES, text=broken[0].message)
+        else:  # taken by this one; figures that were not believed take nothing
+            pairs.add(pair)
 
 
 def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> None:
@@ -456,11 +459,14 @@ def _fiscal_write(results: dict[int, FiscalResult]) -> None:
 
 
 def _pauses(results: Sequence[Result], decisions: dict[int, Decision]) -> None:
-    """Let queues rest, in their order: two workers must not wait for each other."""
+    """Let queues rest as long as the answer that asks for most says. `hear_statement` has locked them, in its order."""
     pauses: dict[LaneKey, Pause] = {}
     for item in results:
         found = decisions.get(item.job.receipt_id)
-        if found is not None and found.pause is not None:
-            pauses[item.job.channel.account_id, item.job.channel.queue] = found.pause
-    for lane, pause in sorted(pauses.items(), key=lambda item: item[0]):
+        if found is None or found.pause is None:
+            continue
+        lane = item.job.channel.account_id, item.job.channel.queue
+        if lane not in pauses or found.pause.seconds > pauses[lane].seconds:
+            pauses[lane] = found.pause
+    for lane, pause in pauses.items():
         lane_pause(*lane, seconds=pause.seconds, code=pause.code, text=pause.text)

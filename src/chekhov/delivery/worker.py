@@ -27,7 +27,8 @@ import aiohttp
 import structlog
 import uvloop
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, connection
+from django.db import Error as DatabaseFault
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from chekhov.config.database import (
@@ -60,6 +61,7 @@ IDLE_SECONDS = 0.02
 HELD_SECONDS = 0.1  # work is due, but its lane has no permits
 GROUP = 100
 GROUP_SECONDS = 0.02
+TRIES = 3
 GENTLE = 24  # claims and outcomes in a transaction while somebody else waits to write to the same SQLite file
 GENTLE_SECONDS = 0.25
 BEAT_SECONDS = 2.0
@@ -137,8 +139,10 @@ class Worker:
         """Every queue has its lane before the first claim: else the one that has might take all places."""
         try:
             await self._in_db(lanes_ensure, self._claims_db)
-        except DatabaseError as error:
+        except DatabaseFault as error:
             await self._database_fault("lanes", error, self._claims_db)
+        except Exception:  # the beat tries again
+            log.exception("worker.lanes_failed")
 
     async def _claim_once(self, client: aiohttp.ClientSession) -> None:
         room = await self._room()
@@ -153,7 +157,7 @@ class Worker:
             claim = lambda: self._claimer.claim(most, held, self._most)  # noqa: E731
             jobs = await self._in_db(claim, self._claims_db) if is_due else []
             self._was_full = len(jobs) == most
-        except DatabaseError as error:
+        except DatabaseFault as error:
             await self._database_fault("claim", error, self._claims_db)
             return
         except Exception:  # ours: it must be loud and must not end the worker
@@ -243,27 +247,45 @@ class Worker:
                     break
             await self._commit(group)
 
-    async def _commit(self, group: list[Result]) -> None:
-        while True:
-            try:
-                await self._in_db(lambda: results_commit(group, self.name))
-                break
-            except OperationalError as error:
-                await self._database_fault("commit", error)  # the answers wait here; the leases are longer than this
-            except Exception:  # ours or the database's: it must be loud and must not end the worker
-                log.exception("worker.outcomes_dropped", receipts=[item.job.receipt_id for item in group])
-                break  # the leases run out and the outcomes are asked for again
+    async def _commit(self, group: list[Result], tries: int = TRIES) -> None:
+        """Write a group, however long it takes: while the database is away the answers wait here.
+
+        Where it is there and yet does not take the group again and again, the halves go for themselves, and a single
+        one behind what came meanwhile: a statement that is too long for the server holds back no other.
+        """
+        if not await self._is_dealt_with(group, tries):
+            if len(group) > 1:
+                half = len(group) // 2
+                await self._commit(group[:half], tries=1)
+                await self._commit(group[half:], tries=1)
+            else:
+                self._results.put_nowait(group[0])
+                self._results.task_done()
+            return
         self._open -= len(group)
         if self._is_roomy(self._places()):
             self._freed.set()
         for _ in group:
             self._results.task_done()
 
+    async def _is_dealt_with(self, group: list[Result], tries: int) -> bool:
+        """Whether a group of outcomes is off our hands after so many tries: written, or given up."""
+        for _ in range(tries):
+            try:
+                await self._in_db(lambda: results_commit(group, self.name))
+                return True
+            except OperationalError as error:
+                await self._database_fault("commit", error)
+            except Exception:  # ours or the database's: it must be loud and must not end the worker
+                log.exception("worker.outcomes_dropped", receipts=[item.job.receipt_id for item in group])
+                return True  # the leases run out and the outcomes are asked for again
+        return False
+
     async def _beat_forever(self) -> None:
         while True:
             try:
                 await self._in_db(self._beat)
-            except DatabaseError as error:
+            except DatabaseFault as error:
                 await self._database_fault("beat", error)
             except Exception:  # without beats no lease would ever end
                 log.exception("worker.beat_failed")
@@ -276,7 +298,7 @@ class Worker:
         database = ThreadPoolExecutor(1, thread_name_prefix="fold")
         try:
             while True:
-                with contextlib.suppress(DatabaseError):
+                with contextlib.suppress(DatabaseFault):
                     await asyncio.get_running_loop().run_in_executor(database, wal_fold)
                 await asyncio.sleep(FOLD_SECONDS)
         finally:
@@ -292,17 +314,23 @@ class Worker:
                     report = await drive_async(flow, lambda request: send(client, request))
                     note = lambda: access_note(channel, report)  # noqa: B023, E731 -- awaited at once
                     await self._in_db(note, self._claims_db)
-            except DatabaseError as error:
+            except DatabaseFault as error:
                 await self._database_fault("watch", error, self._claims_db)
             except Exception:
                 log.exception("worker.watch_failed")
             await asyncio.sleep(WATCH_SECONDS)
 
     def _beat(self) -> None:
-        lanes_ensure()
-        leases_expire()
-        waits_bound()
-        standby_serve()
+        """What some worker must do now and then. One step that goes wrong holds back no other."""
+        for step in (leases_expire, lanes_ensure, waits_bound, standby_serve, self._alive_say):
+            try:
+                step()
+            except DatabaseFault:
+                raise
+            except Exception:
+                log.exception("worker.beat_failed", step=step.__name__)
+
+    def _alive_say(self) -> None:
         with writing():
             execute(
                 "INSERT INTO delivery_workerbeat (name, started_at, seen_ms, sent) "
