@@ -13,8 +13,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from chekhov.config.database import fetch, writing
-from chekhov.delivery.jobs import key_of
+from chekhov.config.database import fetch, uid, writing
+from chekhov.delivery.jobs import key_of, uuid_of_first_key
 from chekhov.delivery.models import Callback, CallbackUrl
 from chekhov.delivery.standby import bring_back
 from chekhov.drivers import registry
@@ -84,9 +84,12 @@ def _receipt_of(account: Account, verdict: CallbackVerdict) -> int | None:
     """The receipt by the key that we gave it, whichever record's link the notification came to."""
     if verdict.verdict is not Verdict.VERIFIED:
         return None
+    first = uuid_of_first_key(verdict.key)
     rows = fetch(
-        "SELECT receipt_id FROM delivery_attempt WHERE key = %s AND account_id = %s ORDER BY id LIMIT 1",
-        [verdict.key, account.pk],
+        "SELECT receipt_id FROM delivery_attempt WHERE key = %s AND account_id = %s AND key_number > 1 UNION ALL "
+        "SELECT receipt_id FROM delivery_attempt WHERE receipt_id = (SELECT id FROM receipts_receipt WHERE uuid = %s) "
+        "AND key = %s AND account_id = %s LIMIT 1",
+        [verdict.key, account.pk, uid(first) if first else None, verdict.key, account.pk],
     )
     return int(rows[0][0]) if rows else None
 

@@ -54,3 +54,11 @@ class Job:
 def key_of(receipt: UUID, key_number: int) -> str:
     """The provider's key of a receipt: its own UUID, and a derived one after each proven failure."""
     return str(receipt) if key_number == 1 else str(uuid5(receipt, str(key_number)))
+
+
+def uuid_of_first_key(key: str) -> UUID | None:
+    """The receipt whose first key this is, if it is one's; None where it cannot be."""
+    try:
+        return UUID(key)
+    except ValueError:
+        return None

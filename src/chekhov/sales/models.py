@@ -19,7 +19,9 @@ class Customer(models.Model):
     """A buyer. `external_id` is the shop's own, unique within its source."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    source = models.ForeignKey(Source, models.PROTECT, verbose_name="источник", related_name="customers")
+    source = models.ForeignKey(
+        Source, models.PROTECT, verbose_name="источник", related_name="customers", db_index=False
+    )
     external_id = models.CharField("id в магазине", max_length=100)
     name = models.CharField("имя", max_length=200)
     email = models.CharField("e-mail", max_length=64, blank=True)
@@ -47,7 +49,7 @@ class Invoice(models.Model):
     """A bill for known things. Replaced as a whole until the first fact hangs on it, frozen afterwards."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    source = models.ForeignKey(Source, models.PROTECT, verbose_name="источник", related_name="invoices")
+    source = models.ForeignKey(Source, models.PROTECT, verbose_name="источник", related_name="invoices", db_index=False)
     external_id = models.CharField("id в магазине", max_length=100)
     number = models.CharField("номер", max_length=60)
     customer = models.ForeignKey(Customer, models.PROTECT, verbose_name="клиент", related_name="invoices")

@@ -249,7 +249,7 @@ def _callbacks(after: int, upto: int, providers: dict[int, str]) -> Found:
     found = Found()
     rows = fetch(
         "SELECT c.provider, c.verdict, c.account_id, c.received_at, "
-        "(SELECT min(a.sent_at) FROM delivery_attempt a WHERE a.key = c.key AND c.receipt_id IS NOT NULL) "
+        "(SELECT min(a.sent_at) FROM delivery_attempt a WHERE a.receipt_id = c.receipt_id AND a.key = c.key) "
         "FROM delivery_callback c WHERE c.id > %s AND c.id <= %s",
         [after, upto],
     )
