@@ -16,10 +16,11 @@ from chekhov.delivery import results
 from chekhov.delivery.channels import Channels
 from chekhov.delivery.claims import Claimer
 from chekhov.delivery.due import is_work_due
+from chekhov.delivery.jobs import Result
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.models import Attempt
-from chekhov.delivery.results import Result, results_commit
+from chekhov.delivery.results import results_commit
 from chekhov.drivers.contract import Accepted, TaskRef
 from chekhov.receipts.models import Obligation, Receipt, ReceiptState
 from chekhov.receipts.states import State

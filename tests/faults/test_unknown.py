@@ -12,11 +12,11 @@ import pytest
 from chekhov.config.database import execute
 from chekhov.delivery import absence
 from chekhov.delivery.claims import Claimer
-from chekhov.delivery.jobs import JobKind
+from chekhov.delivery.jobs import JobKind, Result
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.models import Absence, Attempt
 from chekhov.delivery.requests import receipt_absent, receipt_cancel, receipt_found
-from chekhov.delivery.results import Result, results_commit
+from chekhov.delivery.results import results_commit
 from chekhov.delivery.selectors import PERSON_DECIDES, waiting_for_person
 from chekhov.drivers.contract import Dedup, NotFound, Unsure
 from chekhov.errors import Conflict, Invalid

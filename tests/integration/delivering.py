@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from chekhov.config.database import clock_ms, execute
 from chekhov.delivery.claims import Claimer
-from chekhov.delivery.jobs import Job, JobKind
+from chekhov.delivery.jobs import Job, JobKind, Result
 from chekhov.delivery.lanes import lanes_ensure
-from chekhov.delivery.results import Result, results_commit
+from chekhov.delivery.results import results_commit
 from chekhov.drivers.contract import (
     Accepted,
     Done,

@@ -11,12 +11,12 @@ from django.utils import timezone
 from chekhov.config.database import read_clock_ms
 from chekhov.delivery.claims import Claimer
 from chekhov.delivery.due import is_work_due
-from chekhov.delivery.jobs import JobKind, key_of
+from chekhov.delivery.jobs import JobKind, Result, key_of
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.models import Attempt, CallbackUrl, Lane, Pace
 from chekhov.delivery.requests import receipt_cancel, receipt_retry
-from chekhov.delivery.results import Result, results_commit
+from chekhov.delivery.results import results_commit
 from chekhov.drivers.contract import Accepted, ErrorKind, NotFound, TaskRef, Unsure
 from chekhov.errors import Conflict, Invalid
 from chekhov.fiscal.money import Money

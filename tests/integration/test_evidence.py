@@ -14,12 +14,12 @@ from chekhov.config.clock import now
 from chekhov.config.database import execute, read_clock_ms
 from chekhov.delivery.absence import is_absent, longest_call, present_anywhere
 from chekhov.delivery.callbacks import callback_receive
-from chekhov.delivery.jobs import Job, JobKind
+from chekhov.delivery.jobs import Job, JobKind, Result
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.models import Absence, Attempt, Breaker, Callback, Lane
 from chekhov.delivery.requests import receipt_absent, receipt_cancel, receipt_found, receipt_retry
-from chekhov.delivery.results import Result, results_commit
+from chekhov.delivery.results import results_commit
 from chekhov.delivery.standby import standby_serve
 from chekhov.drivers.contract import Accepted, Dedup, ErrorKind, KeyRule, NotFound, ProviderError, TaskRef, Unsure
 from chekhov.drivers.komtet.driver import CAPABILITIES, KomtetDriver

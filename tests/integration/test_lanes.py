@@ -14,7 +14,7 @@ from chekhov.delivery.breaker import Heard, hear_statement
 from chekhov.delivery.channels import Channels
 from chekhov.delivery.claims import Claimer
 from chekhov.delivery.due import is_work_due
-from chekhov.delivery.jobs import Channel, Job, JobKind
+from chekhov.delivery.jobs import Channel, Job, JobKind, Result
 from chekhov.delivery.lanes import LaneRow, lanes_ensure
 from chekhov.delivery.leases import WAIT_MOST_MS, leases_expire, waits_bound
 from chekhov.delivery.limits import Limits, lane_resume, lane_stop, limits_of, register_put
@@ -25,7 +25,7 @@ from chekhov.delivery.requests import (
     receipt_retry,
     receipts_send_late,
 )
-from chekhov.delivery.results import Result, results_commit
+from chekhov.delivery.results import results_commit
 from chekhov.delivery.selectors import LATE, Hold, lane_states, waiting_for_person
 from chekhov.drivers.contract import ErrorKind, KeyRule, ProviderError, Refused
 from chekhov.errors import Conflict, Invalid

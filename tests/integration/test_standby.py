@@ -11,11 +11,11 @@ import pytest
 from chekhov.config.database import execute, read_clock_ms
 from chekhov.delivery.channels import Channels
 from chekhov.delivery.claims import Claimer
-from chekhov.delivery.jobs import Channel, JobKind, key_of
+from chekhov.delivery.jobs import Channel, JobKind, Result, key_of
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.limits import lane_stop
 from chekhov.delivery.models import Absence, Attempt, Breaker, Lane
-from chekhov.delivery.results import Result, results_commit
+from chekhov.delivery.results import results_commit
 from chekhov.delivery.standby import STAYS, standby_serve
 from chekhov.delivery.watching import access_note, lanes_to_ask
 from chekhov.directory.models import Place

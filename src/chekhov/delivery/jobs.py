@@ -1,4 +1,4 @@
-"""What is asked of a provider: a channel with everything that a call needs, and the job of one call."""
+"""What is asked of a provider: a channel with everything that a call needs, the job of one call, and how it ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid5
 
-from chekhov.drivers.contract import Connection, Driver
+from chekhov.drivers.contract import Connection, Driver, LookupOutcome, PollOutcome, SubmitOutcome
 
 
 class JobKind(StrEnum):
@@ -34,6 +34,11 @@ class Channel:
     connection: Connection = field(repr=False)
     callback_url: str = field(repr=False)
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """Its lane."""
+        return self.account_id, self.queue
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -49,6 +54,17 @@ class Job:
     body: bytes = field(default=b"", repr=False)
     asked_at: datetime | None = None  # of a question: its answer says what was so then
     place_ms: int = 0  # since when it had been due: its place in the queue, if it comes back unsent
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A job and how it ended. `status` is the HTTP status and `answer` the body, where there was an answer."""
+
+    job: Job
+    outcome: SubmitOutcome | PollOutcome | LookupOutcome
+    status: int | None = None
+    answer: str = ""
+    is_html: bool = False  # a page instead of an answer: something stands in front of the service
 
 
 def key_of(receipt: UUID, key_number: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from chekhov.config.database import (
 )
 from chekhov.delivery.absence import CLOCKS_APART, absence_write, longest_call, proven_to
 from chekhov.delivery.breaker import LaneKey, hear_statement, hear_with, heard
-from chekhov.delivery.jobs import Job, JobKind, key_of
+from chekhov.delivery.jobs import JobKind, Result, key_of
 from chekhov.delivery.lanes import lane_pause
 from chekhov.delivery.outcomes import (
     PROVES_ABSENCE,
@@ -40,7 +40,7 @@ from chekhov.delivery.outcomes import (
 )
 from chekhov.delivery.reconcile import is_repeat_safe
 from chekhov.delivery.standby import bring_back, is_elsewhere
-from chekhov.drivers.contract import Accepted, Done, LookupOutcome, PollOutcome, Refused, SubmitOutcome, Unsent
+from chekhov.drivers.contract import Accepted, Done, Refused, Unsent
 from chekhov.fiscal.document import Figures, FiscalResult
 from chekhov.fiscal.money import Money
 from chekhov.fiscal.rules import check_result
@@ -48,18 +48,6 @@ from chekhov.fiscal.vocabulary import CalculationSign
 from chekhov.receipts import writer
 from chekhov.receipts.incidents import FIGURES, SECOND_DOCUMENT, incident_open
 from chekhov.receipts.states import State
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A job and how it ended. `status` is the HTTP status and `answer` the body, where there was an answer."""
-
-    job: Job
-    outcome: SubmitOutcome | PollOutcome | LookupOutcome
-    status: int | None = None
-    answer: str = ""
-    is_html: bool = False  # a page instead of an answer: something stands in front of the service
-
 
 Attempts = dict[int, list[tuple[int, int, str]]]
 """By receipt: number, number of the key, and outcome of each sending."""
@@ -118,10 +106,7 @@ def results_commit(results: Sequence[Result], owner: str) -> set[int]:
 
 def _commit(results: Sequence[Result], owner: str) -> set[int]:
     actor = f"worker:{owner}"
-    news = [
-        ((item.job.channel.account_id, item.job.channel.queue), heard(item.outcome, item.status, is_html=item.is_html))
-        for item in results
-    ]
+    news = [(item.job.channel.key, heard(item.outcome, item.status, is_html=item.is_html)) for item in results]
     with writing(together=True):
         _answers_write([item for item in results if item.job.kind.is_sending], owner)
         ids = sorted({item.job.receipt_id for item in results})
@@ -198,13 +183,13 @@ def _decide(
         number = numbers.get(item.job.key, 0)
         found = earlier_key(head, item.outcome, number)  # type: ignore[arg-type]
         if found.change is None:
-            lane = item.job.channel.account_id, item.job.channel.queue
+            lane = item.job.channel.key
             if isinstance(item.outcome, Accepted | Done) and is_elsewhere(head, *lane):
                 ref = item.outcome.ref.provider_id
                 text = f"Прежняя касса ответила, что взяла этот чек (задача {ref}), а он ушёл на другую."
                 return Decision(incident=text)
             return found
-        head = bring_back(head, item.job.channel.account_id, item.job.channel.queue)
+        head = bring_back(head, *item.job.channel.key)
         return earlier_key(head, item.outcome, number)  # type: ignore[arg-type]
     latest = max((number for number, _, _ in attempts), default=0)
     if head.state is State.SENDING and (head.lease_owner != owner or latest != item.job.attempt_number):
@@ -465,7 +450,7 @@ def _pauses(results: Sequence[Result], decisions: dict[int, Decision]) -> None:
         found = decisions.get(item.job.receipt_id)
         if found is None or found.pause is None:
             continue
-        lane = item.job.channel.account_id, item.job.channel.queue
+        lane = item.job.channel.key
         if lane not in pauses or found.pause.seconds > pauses[lane].seconds:
             pauses[lane] = found.pause
     for lane, pause in pauses.items():

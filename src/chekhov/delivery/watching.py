@@ -56,7 +56,7 @@ def access_note(channel: Channel, report: AccessReport) -> None:
     """
     if report.state not in _SILENT:
         with writing():
-            hear([((channel.account_id, channel.queue), Heard(True))])
+            hear([(channel.key, Heard(True))])
     if report.state is AccessState.PASSIVE_QUEUE:
         now_ms = read_clock_ms()
         sql, parameters = "CASE WHEN passive_since_ms = 0 THEN %s ELSE passive_since_ms END", [now_ms]
@@ -67,5 +67,5 @@ def access_note(channel: Channel, report: AccessReport) -> None:
     with writing():
         execute(
             f"UPDATE delivery_lane SET passive_since_ms = {sql} WHERE account_id = %s AND queue = %s",
-            [*parameters, channel.account_id, channel.queue],
+            [*parameters, *channel.key],
         )

@@ -16,12 +16,10 @@ import secrets
 import signal
 import socket
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import aiohttp
 import structlog
@@ -41,16 +39,15 @@ from chekhov.config.database import (
     writing,
 )
 from chekhov.delivery.breaker import LaneKey
+from chekhov.delivery.calls import Clocks, call, clocks
 from chekhov.delivery.claims import Claimer
 from chekhov.delivery.due import is_work_due
-from chekhov.delivery.jobs import Job, JobKind
+from chekhov.delivery.jobs import Job, Result
 from chekhov.delivery.lanes import lanes_ensure
 from chekhov.delivery.leases import leases_expire, waits_bound
-from chekhov.delivery.results import Result, results_commit
+from chekhov.delivery.results import results_commit
 from chekhov.delivery.standby import standby_serve
 from chekhov.delivery.watching import WATCH_SECONDS, access_note, lanes_to_ask
-from chekhov.drivers.contract import HttpReply, HttpRequest, LooksUp, Submission, TaskRef, Unsure
-from chekhov.drivers.errors import NotSent
 from chekhov.drivers.flows import drive_async
 from chekhov.registers.transport import send, session
 
@@ -66,20 +63,7 @@ GENTLE = 24  # claims and outcomes in a transaction while somebody else waits to
 GENTLE_SECONDS = 0.25
 BEAT_SECONDS = 2.0
 FOLD_SECONDS = 0.1
-KEPT_ANSWER = 20_000
 SWITCH_SECONDS = 0.005  # the thread that holds the database's write lock must not wait long for the event loop
-
-
-@dataclass(slots=True)
-class _Seen:
-    """The last reply of a flow, kept with the attempt."""
-
-    status: int | None = None
-    body: bytes = b""
-
-    @property
-    def is_html(self) -> bool:
-        return self.body[:200].lstrip()[:1] == b"<"
 
 
 class Worker:
@@ -153,7 +137,7 @@ class Worker:
             is_due = self._was_full or await self._in_db(is_work_due, self._claims_db)
             held = dict(self._held)
             most = min(room, GENTLE) if self._is_gentle() else room
-            claimed_at = _clocks()  # before the leases begin: however long the claim takes
+            claimed_at = clocks()  # before the leases begin: however long the claim takes
             claim = lambda: self._claimer.claim(most, held, self._most)  # noqa: E731
             jobs = await self._in_db(claim, self._claims_db) if is_due else []
             self._was_full = len(jobs) == most
@@ -165,13 +149,13 @@ class Worker:
             await self._either(self._stopping, 1.0)
             return
         longest = settings.CHEKHOV_CONNECT_TIMEOUT_SECONDS + settings.CHEKHOV_READ_TIMEOUT_SECONDS
-        deadlines = [clock + settings.CHEKHOV_LEASE_SECONDS - longest for clock in claimed_at]
+        left = settings.CHEKHOV_LEASE_SECONDS - longest
         self._open += len(jobs)
         for job in jobs:
-            call = asyncio.create_task(self._call(job, client, deadlines))
-            self._calls[call] = lane = (job.channel.account_id, job.channel.queue)
-            self._held[lane] += 1
-            call.add_done_callback(self._call_ended)
+            made = asyncio.create_task(self._call(job, client, (claimed_at[0] + left, claimed_at[1] + left)))
+            self._calls[made] = job.channel.key
+            self._held[job.channel.key] += 1
+            made.add_done_callback(self._call_ended)
         if not jobs:
             await self._either(self._stopping, HELD_SECONDS if is_due else IDLE_SECONDS)
 
@@ -196,37 +180,14 @@ class Worker:
     def _is_roomy(self, room: int) -> bool:
         return room >= max(1, self._most // 4)
 
-    def _call_ended(self, call: asyncio.Task[None]) -> None:
-        self._held[self._calls.pop(call)] -= 1
+    def _call_ended(self, made: asyncio.Task[None]) -> None:
+        self._held[self._calls.pop(made)] -= 1
         if self._is_roomy(self._places()):
             self._freed.set()
 
-    async def _call(self, job: Job, client: aiohttp.ClientSession, deadlines: Sequence[float]) -> None:
-        seen = _Seen()
-
-        async def transport(request: HttpRequest) -> HttpReply:
-            if any(clock > deadline for clock, deadline in zip(_clocks(), deadlines, strict=True)):
-                raise NotSent("Срок отправки истёк раньше, чем дошла очередь: запрос не ушёл.")
-            reply = await send(client, request)
-            seen.status, seen.body = reply.status, reply.body
-            return reply
-
-        driver, connected = job.channel.driver, job.channel.connection
-        try:
-            if job.kind is JobKind.POLL:
-                outcome = await drive_async(driver.poll(connected, TaskRef(job.key, job.provider_ref)), transport)
-                result = Result(job, outcome, seen.status, is_html=seen.is_html)
-            elif job.kind is JobKind.LOOKUP:
-                found = await drive_async(cast(LooksUp, driver).lookup(connected, job.key), transport)
-                result = Result(job, found, seen.status, is_html=seen.is_html)
-            else:
-                sent = await drive_async(driver.submit(connected, Submission(job.key, job.body)), transport)
-                result = Result(job, sent, seen.status, _text(seen.body), seen.is_html)
-                self._sent += 1
-        except Exception:
-            log.exception("worker.call_failed", kind=job.kind, receipt=job.receipt_id)
-            result = Result(job, Unsure("Внутренняя ошибка при разборе ответа."), seen.status, _text(seen.body))
-        self._results.put_nowait(result)
+    async def _call(self, job: Job, client: aiohttp.ClientSession, deadlines: Clocks) -> None:
+        self._results.put_nowait(await call(job, client, deadlines))
+        self._sent += job.kind.is_sending
 
     async def _commit_forever(self) -> None:
         while True:
@@ -364,18 +325,8 @@ class Worker:
             await asyncio.wait_for(event.wait(), seconds)
 
 
-def _clocks() -> tuple[float, float]:
-    """Seconds by the clock that never goes back and by the calendar's, which goes on while a machine sleeps."""
-    return time.monotonic(), time.time()
-
-
 def _close() -> None:
     connection.close()  # the attribute is looked up in the thread that owns the connection
-
-
-def _text(body: bytes) -> str:
-    """An answer as evidence: bounded, and free of NUL, which PostgreSQL's text refuses."""
-    return body[:KEPT_ANSWER].decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
 def work() -> None:
