@@ -109,6 +109,6 @@ def test_a_notification_about_a_refused_receipt_stops_a_second_one(
     choices = Choices(installation.register.pk, confirmed=True)
     with pytest.raises(Conflict) as refusal:
         receipt_form(obligation_id=Obligation.objects.get().pk, choices=choices, actor=person)
-    assert refusal.value.code == "incident_open"
+    assert refusal.value.code == "asked_again"
     hurry_all()
     assert len(printed(installation.emulator)) == 1

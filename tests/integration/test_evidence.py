@@ -250,13 +250,16 @@ def test_a_second_document_is_told_once_and_not_asked_about_for_ever(receipt: Re
     first = refused_on_a_false_word(receipt)
     receipt_cancel(receipt=receipt, actor=person(), reason="Не дождались")
     form_again(receipt)
+    assert claim_one().kind is JobKind.SEND, "it has been handed over: it cannot give way any more"
     assert notify(receipt, first.key) == "task_learned"
     (asked,) = [job for job in claim() if job.kind is JobKind.POLL]
 
     assert answer(asked, done(asked)) == "cancelled"
 
     assert Incident.objects.get().code == "second_document"
-    assert state().due_ms is None, "else the incident would open again as soon as it is closed"
+    assert ReceiptState.objects.get(pk=receipt.pk).due_ms is None, (
+        "else the incident would open again as soon as it is closed"
+    )
 
 
 # --- a person's word --------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from django.db import DatabaseError, connection, models, transaction
 from chekhov.config import immutability
 from chekhov.config.clock import now
 from chekhov.delivery.models import Absence, Attempt, Callback
+from chekhov.delivery.sightings import sighted
 from chekhov.people.models import Action
 from chekhov.people.services import action_log
 from chekhov.receipts.incidents import FIGURES, incident_open
@@ -32,6 +33,7 @@ COLUMNS = {
     "receipts_incident": "text",
     "delivery_attempt": "body",
     "delivery_absence": "attempt_number",
+    "delivery_sighting": "provider_ref",
     "delivery_callback": "verdict",
 }
 
@@ -50,6 +52,7 @@ def _rows() -> None:
     Absence.objects.create(
         receipt=Receipt.objects.get(), key_number=1, attempt_number=1, found_by="test", text="нет", found_at=now()
     )
+    sighted(receipt_id=Receipt.objects.get().pk, key_number=1, provider_ref="501")
     action_log(actor=None, kind="test", summary="as it was")
 
 

@@ -77,6 +77,10 @@ def down(register: Register, minutes: int = 16, **values: Any) -> None:
     Lane.objects.filter(account=register.account, queue=register.queue).update(**fields, **since)
 
 
+def asked_about(queue: int) -> Channel:
+    return next(channel for channel in lanes_to_ask(Claimer(OWNER)) if channel.queue == queue)
+
+
 def queues() -> list[int]:
     return list(ReceiptState.objects.order_by("pk").values_list("queue", flat=True))
 
@@ -326,7 +330,7 @@ def test_a_diverted_register_is_found_to_be_back_without_a_receipt_being_risked(
     standby_serve()
     sell(first)
     assert claim() == [], "the receipt is on its way to the other"
-    (channel,) = lanes_to_ask(Claimer(OWNER))
+    channel = asked_about(777)
 
     access_note(channel, AccessReport(AccessState.NO_ANSWER))
     assert Lane.objects.get(queue=777).breaker == Breaker.OPEN
@@ -340,7 +344,7 @@ def test_a_diverted_register_is_found_to_be_back_without_a_receipt_being_risked(
 def test_an_open_breaker_is_not_asked_before_its_time(first: Register) -> None:
     down(first)
 
-    assert lanes_to_ask(Claimer(OWNER)) == []
+    assert 777 not in [channel.queue for channel in lanes_to_ask(Claimer(OWNER))]
 
 
 def test_where_the_queue_cannot_be_asked_a_receipt_is_the_probe(
@@ -400,10 +404,36 @@ def test_when_the_first_works_again_new_receipts_go_there(first: Register) -> No
 # --- a passive register -----------------------------------------------------------------------------------------------
 
 
+def test_a_stand_by_register_that_is_passive_takes_nothing(first: Register, standby: Register) -> None:
+    access_note(asked_about(standby.queue), AccessReport(AccessState.PASSIVE_QUEUE))
+    sell(first)
+    down(first)
+
+    assert standby_serve() == 0
+
+    assert queues() == [777], "moved once is moved for good: not to a register that is switched off"
+
+
+def test_what_was_passive_is_asked_again_even_when_nobody_stands_by_for_it_any_more(
+    first: Register, standby: Register
+) -> None:
+    access_note(asked_about(first.queue), AccessReport(AccessState.PASSIVE_QUEUE))
+    Register.objects.filter(pk=first.pk).update(standby=None)
+    Lane.objects.update(checked_ms=0)
+
+    access_note(asked_about(first.queue), AccessReport(AccessState.OK))
+
+    assert Lane.objects.get(queue=first.queue).passive_since_ms == 0
+
+
 def test_a_queue_without_a_register_is_noticed_and_diverted(first: Register, standby: Register) -> None:
+    alone = factories.register(first.region, queue=9, name="Третья", shop_id="third")
+    lanes_ensure()
     claimer = Claimer(OWNER)
-    (channel,) = lanes_to_ask(claimer)
-    assert channel.queue == 777, "only the queue for which somebody stands by is asked about"
+    asked = {channel.queue: channel for channel in lanes_to_ask(claimer)}
+    assert set(asked) == {first.queue, standby.queue}, "only those who stand by each other"
+    assert alone.queue not in asked
+    channel = asked[777]
     assert lanes_to_ask(claimer) == [], "once a minute, and by one worker"
     access_note(channel, AccessReport(AccessState.PASSIVE_QUEUE))
     since = Lane.objects.get(queue=777).passive_since_ms

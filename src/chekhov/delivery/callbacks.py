@@ -16,7 +16,7 @@ from django.utils import timezone
 from chekhov.config.database import fetch, uid, writing
 from chekhov.delivery.jobs import key_of, uuid_of_first_key
 from chekhov.delivery.models import Callback, CallbackUrl
-from chekhov.delivery.standby import bring_back
+from chekhov.delivery.sightings import ask, sighted
 from chekhov.drivers import registry
 from chekhov.drivers.contract import CallbackVerdict, Verdict
 from chekhov.receipts import writer
@@ -113,6 +113,9 @@ def _effect(receipt_id: int | None, verdict: CallbackVerdict) -> str:
         return _printed_after_all(head, verdict)
     if writer.hurry([receipt_id]):
         return "hurried"
+    if head.state is State.SENDING and verdict.provider_id and not head.provider_ref:
+        # it waits for the answer of its POST; should that be lost, or a refusal, the task is known all the same
+        writer.touch([writer.Touch(receipt_id, head.version, None, head.polls, verdict.provider_id)])
     if head.state in (State.QUEUED, State.SENDING):
         return "early"
     return "nothing_new"
@@ -130,36 +133,31 @@ def _printed_after_all(head: writer.Head, verdict: CallbackVerdict) -> str:
         writer.touch([writer.Touch(head.receipt_id, head.version, 0, head.polls, ref)])
         return "task_learned"
     text = f"Сервис сообщил, что задача {ref} пробита, а чек значится отклонённым."
+    sighted(receipt_id=head.receipt_id, key_number=head.key_number, provider_ref=ref)
     incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=text)
     return "incident"
 
 
 def _earlier_key(head: writer.Head, verdict: CallbackVerdict) -> str:
-    """A key that was given up as failed. If its task printed after all, the next key must not be sent any more; where
-    it has been sent, one fact has two documents and a person has to see it.
+    """A key that was given up as failed. If its task printed after all, the next key must not be sent any more, and the
+    provider is asked about that task; where the next one may have printed too, one fact may have two documents and a
+    person has to see it.
     """
     if verdict.state != "done":
         return "nothing_new"
-    numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
-    if head.state is not State.QUEUED or verdict.key not in numbers or not verdict.provider_id:
-        text = f"Сервис сообщил, что прежняя задача {verdict.provider_id} пробита."
-        incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=text)
-        return "incident"
-    lane = fetch(
-        "SELECT account_id, queue FROM delivery_attempt WHERE receipt_id = %s AND key = %s ORDER BY id LIMIT 1",
+    numbers = fetch(
+        "SELECT key_number FROM delivery_attempt WHERE receipt_id = %s AND key = %s LIMIT 1",
         [head.receipt_id, verdict.key],
-    )[0]
-    change = writer.Change(
-        bring_back(head, *lane),
-        State.ACCEPTED,
-        "old_key_lives",
-        "Прежняя задача, по сообщению сервиса, пробита: перепроверяем её, под новым ключом чек не уходит.",
-        due_in_ms=0,
-        key_number=numbers[verdict.key],
-        provider_ref=verdict.provider_id,
     )
-    writer.apply([change], actor="delivery")
-    return "old_key_adopted"
+    is_asked = False
+    if numbers and verdict.provider_id:
+        sighted(receipt_id=head.receipt_id, key_number=numbers[0][0], provider_ref=verdict.provider_id)
+        is_asked = ask(head, numbers[0][0], verdict.provider_id)
+    if is_asked and head.state in (State.QUEUED, State.CANCELLED):
+        return "old_key_adopted"
+    text = f"Сервис сообщил, что прежняя задача {verdict.provider_id} пробита."
+    incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=text)
+    return "incident"
 
 
 def rejected_today(account_id: int) -> int:

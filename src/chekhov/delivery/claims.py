@@ -25,6 +25,7 @@ from chekhov.delivery.models import Attempt
 from chekhov.delivery.places import Places
 from chekhov.delivery.reconcile import Way, way
 from chekhov.delivery.selectors import PERSON_DECIDES
+from chekhov.delivery.sightings import HELD, HELD_TEXT, ask_sighted
 from chekhov.delivery.standby import diverted_registers
 from chekhov.drivers.contract import Dedup
 from chekhov.drivers.errors import CannotEncode
@@ -124,11 +125,17 @@ class Claimer:
         for item in due:
             head = item.head
             if head.state is State.QUEUED:
-                sends.append(item)
+                if not item.is_held:
+                    sends.append(item)
+                elif not ask_sighted(head):
+                    touches.append(_later(head))
                 continue
             kind: JobKind | None = JobKind.POLL
             if not head.provider_ref:
                 kind = _KINDS.get(self._way(channel, head)) if head.state is not State.CANCELLED else None
+            if kind is JobKind.ASK and item.is_held and head.state is State.UNKNOWN:
+                touches.append(_for_a_person(head))
+                continue
             if kind is None:
                 touches.append(_not_by_itself(head))
                 continue
@@ -311,6 +318,25 @@ class Claimer:
                 ]
             )
         return None
+
+
+def _later(head: writer.Head) -> writer.Touch:
+    """Queued, and not to be sent while its fact may have a document already: looked at again in a minute."""
+    return writer.Touch(
+        head.receipt_id,
+        head.version,
+        60_000,
+        head.polls,
+        head.provider_ref,
+        error_code=HELD,
+        error_text=HELD_TEXT,
+    )
+
+
+def _for_a_person(head: writer.Head) -> writer.Touch:
+    """A repeat is no mere question: where the call before did not arrive, it makes a document."""
+    text = "Повтор мог бы пробить второй чек: по этой оплате открыто происшествие. Нужно решение человека."
+    return writer.Touch(head.receipt_id, head.version, None, head.polls, error_code=PERSON_DECIDES, error_text=text)
 
 
 def _not_by_itself(head: writer.Head) -> writer.Touch:

@@ -9,6 +9,7 @@ from typing import Any
 from chekhov.config.database import fetch, fetch_together, for_update
 from chekhov.delivery import lateness
 from chekhov.delivery.lanes import QUESTIONS, LaneRow, lanes_ready
+from chekhov.delivery.sightings import is_held
 from chekhov.receipts import writer
 from chekhov.receipts.states import State
 
@@ -28,6 +29,7 @@ class Due:
     document: str = field(repr=False)
     due_ms: int
     is_late: bool  # a person has to choose before it may be sent
+    is_held: bool  # its fact may have a document already: nothing may be sent that could make another
 
 
 def is_work_due() -> bool:
@@ -75,8 +77,9 @@ def _without_late(lane: LaneRow, limit: int, now_ms: int, follows: str) -> list[
 def _statement(lane: LaneRow, state: State, limit: int, now_ms: int, which: str) -> tuple[str, list[Any]]:
     """Receipts of a lane in this state that are due, the longest due first."""
     document = "r.document" if state is State.QUEUED else "''"  # a question sends none, a repeat the bytes of before
+    held = is_held() if state in (State.QUEUED, State.UNKNOWN) else "FALSE"
     return (
-        f"SELECT {writer.HEAD_COLUMNS}, {document}, s.due_ms, o.due_at < %s AND s.late_choice <> 'send' "
+        f"SELECT {writer.HEAD_COLUMNS}, {document}, s.due_ms, o.due_at < %s AND s.late_choice <> 'send', {held} "
         "FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
         "JOIN receipts_obligation o ON o.id = s.obligation_id "
         f"WHERE s.account_id = %s AND s.queue = %s AND s.state = %s AND s.due_ms <= %s{which} "
@@ -86,7 +89,7 @@ def _statement(lane: LaneRow, state: State, limit: int, now_ms: int, which: str)
 
 
 def _due(row: Sequence[Any]) -> Due:
-    return Due(writer.head_of(row), row[11], row[12], bool(row[13]))
+    return Due(writer.head_of(row), row[11], row[12], bool(row[13]), bool(row[14]))
 
 
 def _not_in(column: str, ids: Sequence[int]) -> str:

@@ -128,6 +128,20 @@ class Absence(models.Model):
         verbose_name_plural = "доказательства отсутствия"
 
 
+class Sighting(models.Model):
+    """A word that a task of a key or a receipt which was given up has printed: see `chekhov.delivery.sightings`."""
+
+    receipt = models.ForeignKey(Receipt, models.PROTECT, related_name="sightings", db_index=False)
+    key_number = models.PositiveSmallIntegerField()
+    provider_ref = models.CharField(max_length=64)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "сведение о прежней задаче"
+        verbose_name_plural = "сведения о прежних задачах"
+        constraints = [models.UniqueConstraint(fields=["receipt", "key_number", "provider_ref"], name="sighting_once")]
+
+
 class Callback(models.Model):
     """A provider's notification exactly as it came, with the verdict and what it led to."""
 

@@ -114,6 +114,7 @@ def after_submission(
     wait_ms = _jittered(retry_wait_seconds(capabilities, attempts) * 1000, head.receipt_id, attempts)
     if head.state not in (State.SENDING, State.UNKNOWN):
         return _late(head, outcome, capabilities)
+    others_absent = others_absent and not head.provider_ref  # a notification has named a task: it may be there
     if isinstance(outcome, Accepted):
         first_ms = 0 if has_callback else capabilities.poll_schedule_seconds[0] * 1000
         reason = "adopted" if outcome.was_known else "accepted"

@@ -12,23 +12,27 @@ from collections.abc import Sequence
 from chekhov.config.clock import now
 from chekhov.config.database import affected, clock_ms, placeholders, writing
 from chekhov.delivery.absence import absence_write, is_absent, longest_call, open_attempts, present_anywhere
+from chekhov.delivery.lanes import QUESTIONS
 from chekhov.delivery.models import Attempt
 from chekhov.delivery.outcomes import Outcome
 from chekhov.delivery.selectors import LATE, PERSON_DECIDES, waiting_for_person
+from chekhov.delivery.sightings import ask_again
 from chekhov.errors import Conflict, Invalid, NotFound
 from chekhov.people.models import User
 from chekhov.people.services import action_log
 from chekhov.receipts import writer
 from chekhov.receipts.answers import NEEDS_CORRECTION
+from chekhov.receipts.incidents import FIGURES, incident_close, incidents_forbid
 from chekhov.receipts.lateness import SEND, is_late
-from chekhov.receipts.models import Receipt, ReceiptState
+from chekhov.receipts.models import Incident, Receipt, ReceiptState
 from chekhov.receipts.states import State
 
 WISHES = {"retry": "Пробить ещё раз", "cancel": "Отменить"}
 
 
 def receipt_retry(*, receipt: Receipt, actor: User) -> None:
-    """Ask for another try of a failed receipt. Raises Conflict (`not_failed`)."""
+    """Ask for another try of a failed receipt. Raises Conflict (`not_failed`, `incident_open`)."""
+    incidents_forbid(obligation_id=receipt.obligation_id)
     _wish(receipt, "retry", {State.FAILED}, actor)
 
 
@@ -55,6 +59,7 @@ def receipt_cancel(*, receipt: Receipt, actor: User, reason: str) -> None:
             [writer.Change(head, State.CANCELLED, "cancelled_by_person", reason)], actor=actor.actor_name
         )
         assert moved, "the state was locked"
+        ask_again([receipt.pk])
         action_log(actor=actor, kind="receipt_cancel", subject=str(receipt.uuid), summary=reason)
 
 
@@ -148,6 +153,22 @@ def receipt_found(*, receipt: Receipt, actor: User, task: str) -> None:
             )
         writer.touch([writer.Touch(receipt.pk, head.version, 0, 0, task)])
         action_log(actor=actor, kind="receipt_found", subject=str(receipt.uuid), summary=f"Номер задачи {task}")
+
+
+def incident_settle(*, incident: Incident, actor: User, note: str) -> None:
+    """«Разобрано»: close an incident, and ask the provider again about what it was about. Its answer makes the journal
+    say what is so; should it contradict the journal again, the incident is opened again.
+
+    Raises Invalid (`note`), Conflict (`incident_closed`).
+    """
+    with writing():
+        incident_close(incident=incident, actor=actor, note=note)
+        ask_again([incident.receipt_id])
+        head = writer.heads([incident.receipt_id], lock=True)[incident.receipt_id]
+        by_number = incident.code == FIGURES and head.provider_ref and head.state in QUESTIONS
+        waits = ReceiptState.objects.filter(pk=head.receipt_id, error_code=PERSON_DECIDES, state=State.UNKNOWN)
+        if by_number or waits.exists():
+            writer.touch([writer.Touch(head.receipt_id, head.version, 0, 0, head.provider_ref)])
 
 
 def is_settleable(receipt: Receipt, key_number: int) -> bool:

@@ -21,7 +21,7 @@ from chekhov.config.database import (
     rows_as,
     writing,
 )
-from chekhov.delivery.absence import CLOCKS_APART, absence_write, longest_call, proven_to
+from chekhov.delivery.absence import CLOCKS_APART, absence_write, longest_call, present_anywhere, proven_to
 from chekhov.delivery.breaker import LaneKey, hear_statement, hear_with, heard
 from chekhov.delivery.jobs import JobKind, Result, key_of
 from chekhov.delivery.lanes import lane_pause
@@ -39,6 +39,7 @@ from chekhov.delivery.outcomes import (
     stored_outcome,
 )
 from chekhov.delivery.reconcile import is_repeat_safe
+from chekhov.delivery.sightings import ask_again, asking, sighted
 from chekhov.delivery.standby import bring_back, is_elsewhere
 from chekhov.drivers.contract import Accepted, Done, Refused, Unsent
 from chekhov.fiscal.document import Figures, FiscalResult
@@ -145,6 +146,7 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         moved = {change.head.receipt_id for change in changes}
         writer.apply_locked(changes, actor=actor)
         writer.touch([item.touch for item in decisions.values() if item.touch is not None])
+        ask_again([change.head.receipt_id for change in changes if change.to is State.CANCELLED])
         _fiscal_write({key: item.result for key, item in decisions.items() if item.result is not None and key in moved})
         _absences_write(decisions, heads, attempts, moved, actor)
         hear_with(news, lanes)
@@ -277,12 +279,18 @@ def _decide_poll(item: Result, head: writer.Head, attempts: Sequence[tuple[int, 
         return None
     if not head.provider_ref and not _is_past(item, head):  # its number was doubted meanwhile, and was right
         return after_poll(head, item.outcome, job.channel.driver.capabilities)
-    numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
+    numbers = {key_of(head.uuid, number): number for _, number, _ in attempts if number != head.key_number}
+    number = numbers.get(job.key)
     current = [outcome for _, key_number, outcome in attempts if key_number == head.key_number]
-    if head.state is State.QUEUED and job.key in numbers and all(outcome in PROVES_ABSENCE for outcome in current):
-        return printed_under_earlier_key(head, item.outcome, numbers[job.key])
-    incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=_second(item.outcome.result))
-    return None
+    if head.state is State.QUEUED and number is not None and all(outcome in PROVES_ABSENCE for outcome in current):
+        return printed_under_earlier_key(head, item.outcome, number)
+    question = None
+    if number is not None:
+        sighted(receipt_id=head.receipt_id, key_number=number, provider_ref=job.provider_ref)
+        question = asking(head, number, job.provider_ref)
+    if question is None or head.state is not State.CANCELLED:
+        incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=_second(item.outcome.result))
+    return Decision(touch=question)
 
 
 def _second(result: FiscalResult) -> str:
@@ -389,15 +397,27 @@ def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> 
         return
     these, parameters = one_of("s.receipt_id", revived)
     replaced = fetch(
-        "SELECT s.receipt_id FROM receipts_receiptstate s WHERE EXISTS (SELECT 1 FROM receipts_receiptstate o "
-        f"WHERE o.obligation_id = s.obligation_id AND NOT (o.state = 'cancelled')) AND {these}",
+        "SELECT s.receipt_id, o.receipt_id FROM receipts_receiptstate s JOIN receipts_receiptstate o "
+        f"ON o.obligation_id = s.obligation_id AND NOT (o.state = 'cancelled') WHERE {these}",
         parameters,
     )
-    for row in replaced:
-        head, result = heads[row[0]], decisions[row[0]].result
+    for receipt_id, other_id in replaced:
+        head, result = heads[receipt_id], decisions[receipt_id].result
         assert result is not None
-        decisions[row[0]] = Decision(touch=writer.Touch(row[0], head.version, None, 0, head.provider_ref))
-        incident_open(receipt_id=row[0], code=SECOND_DOCUMENT, text=_second(result))
+        if other_id not in decisions and _gives_way(other_id):
+            continue
+        decisions[receipt_id] = Decision(touch=writer.Touch(receipt_id, head.version, None, 0, head.provider_ref))
+        sighted(receipt_id=receipt_id, key_number=head.key_number, provider_ref=head.provider_ref)
+        incident_open(receipt_id=receipt_id, code=SECOND_DOCUMENT, text=_second(result))
+
+
+def _gives_way(receipt_id: int) -> bool:
+    """Whether a receipt that was formed anew could be cancelled, since the former one has printed after all."""
+    head = writer.heads([receipt_id], lock=True)[receipt_id]
+    if head.state is not State.QUEUED or present_anywhere([receipt_id]):
+        return False
+    text = "Прежний чек этой оплаты, как оказалось, пробит: этот не нужен."
+    return bool(writer.apply([writer.Change(head, State.CANCELLED, "former_printed", text)], actor="delivery"))
 
 
 def _keys_renew(decisions: dict[int, Decision]) -> None:

@@ -34,7 +34,9 @@ def lanes_to_ask(claimer: Claimer) -> list[Channel]:
         "AND (checked_ms < %s OR checked_ms > %s) AND EXISTS "
         "(SELECT 1 FROM registers_register r JOIN registers_account a ON a.id = r.account_id "
         "WHERE r.account_id = delivery_lane.account_id AND r.queue = delivery_lane.queue "
-        f"AND r.standby_id IS NOT NULL AND a.provider IN {placeholders(len(able))})"
+        "AND (passive_since_ms > 0 OR r.standby_id IS NOT NULL OR r.id IN "
+        "(SELECT standby_id FROM registers_register WHERE standby_id IS NOT NULL)) "
+        f"AND a.provider IN {placeholders(len(able))})"
     )
     parameters = [now_ms, now_ms - ASK_EVERY_MS, now_ms, *able]
     if not able or not fetch(f"SELECT 1 FROM delivery_lane WHERE {where} LIMIT 1", parameters):

@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from chekhov.delivery.requests import receipt_absent
+from chekhov.delivery.requests import incident_settle, receipt_absent
 from chekhov.errors import Refusal
 from chekhov.panel.pages import actor, refused, staff, told
-from chekhov.receipts.incidents import NEXT_STEPS, incident_close
+from chekhov.receipts.incidents import NEXT_STEPS
 from chekhov.receipts.models import Incident, Receipt
 
 
@@ -32,11 +32,11 @@ def close(request: HttpRequest, uuid: UUID, pk: int) -> HttpResponse:
     """«Разобрано»."""
     incident = get_object_or_404(Incident.objects.select_related("receipt"), pk=pk, receipt__uuid=uuid)
     try:
-        incident_close(incident=incident, actor=actor(request), note=request.POST.get("note", ""))
+        incident_settle(incident=incident, actor=actor(request), note=request.POST.get("note", ""))
     except Refusal as refusal:
         refused(request, refusal)
     else:
-        told(request, "Происшествие закрыто, ваш вывод записан в журнал.")
+        told(request, "Происшествие закрыто, ваш вывод записан в журнал. Сервис переспросим, если есть о чём.")
     return redirect("panel:receipt", uuid=uuid)
 
 

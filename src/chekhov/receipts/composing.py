@@ -23,7 +23,8 @@ from chekhov.people.models import User
 from chekhov.people.services import action_log
 from chekhov.receipts import forming, lateness
 from chekhov.receipts.drafts import receipt_uuid
-from chekhov.receipts.models import Incident, Obligation, Receipt, ReceiptState
+from chekhov.receipts.incidents import incidents_forbid
+from chekhov.receipts.models import Obligation, Receipt, ReceiptState
 from chekhov.receipts.rows import SETTLEMENT, NewReceipt, receipts_write
 from chekhov.receipts.states import State
 from chekhov.registers.models import Register
@@ -166,12 +167,7 @@ def receipt_form(*, obligation_id: int, choices: Choices, actor: User) -> Receip
                 "По сообщению сервиса прежний чек, возможно, пробит: мы его перепроверяем.",
                 next_step="Подождите ответа сервиса и обновите страницу.",
             )
-        if Incident.objects.filter(receipt__obligation=obligation, closed_at__isnull=True).exists():
-            raise Conflict(
-                "incident_open",
-                "По этой оплате, возможно, уже пробит чек: сначала разберите происшествие.",
-                next_step="Откройте прежний чек, сверьте его с кабинетом сервиса и закройте происшествие.",
-            )
+        incidents_forbid(obligation_id=obligation.pk)
         preview = receipt_preview(obligation=obligation, choices=choices, actor=actor)
         if preview.refusals:
             first = preview.refusals[0]

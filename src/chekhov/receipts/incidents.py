@@ -32,6 +32,16 @@ def incident_open(*, receipt_id: int, code: str, text: str) -> None:
     )
 
 
+def incidents_forbid(*, obligation_id: int) -> None:
+    """Where an incident of a fact is open, no receipt may be made or tried again. Raises Conflict (`incident_open`)."""
+    if Incident.objects.filter(receipt__obligation_id=obligation_id, closed_at__isnull=True).exists():
+        raise Conflict(
+            "incident_open",
+            "По этой оплате, возможно, уже пробит чек: сначала разберите происшествие.",
+            next_step="Откройте прежний чек, сверьте его с кабинетом сервиса и закройте происшествие.",
+        )
+
+
 def incident_close(*, incident: Incident, actor: User, note: str) -> None:
     """Close an incident: somebody has looked into it. Raises Invalid (`note`), Conflict (`incident_closed`)."""
     note = " ".join(note.split())

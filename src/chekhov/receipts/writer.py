@@ -77,6 +77,7 @@ _TOUCH_COLUMNS = {
     "due_in": "bigint",
     "polls": "integer",
     "ref": "text",
+    "key_number": "smallint",
     "error_code": "text",
     "error_text": "text",
 }
@@ -264,6 +265,7 @@ class Touch:
     provider_ref: str = ""
     error_code: str = ""
     error_text: str = ""
+    key_number: int | None = None  # None: unchanged
 
 
 def touch(touches: Sequence[Touch]) -> None:
@@ -281,6 +283,7 @@ def touch(touches: Sequence[Touch]) -> None:
                 item.due_in_ms,
                 item.polls,
                 item.provider_ref,
+                item.key_number,
                 item.error_code[:40],
                 item.error_text[:500],
             )
@@ -289,7 +292,7 @@ def touch(touches: Sequence[Touch]) -> None:
     )
     execute(
         f"WITH {listed} UPDATE receipts_receiptstate AS s SET polls = v.polls, provider_ref = v.ref, "
-        "error_code = v.error_code, error_text = v.error_text, "
+        "key_number = COALESCE(v.key_number, s.key_number), error_code = v.error_code, error_text = v.error_text, "
         f"due_ms = CASE WHEN v.due_in IS NULL THEN NULL ELSE {clock} + v.due_in END "
         "FROM v WHERE s.receipt_id = v.id AND s.version = v.version",
         parameters,

@@ -1,0 +1,106 @@
+"""Sightings: a task of a key or a receipt that was given up is said to have printed.
+
+Such a word is kept, and while the incident that it makes is open nothing more is sent for the fact. As soon as that
+task alone can be the receipt, because nothing else of the fact is alive, the provider is asked about it, and its answer
+settles what the document is: so the figures of what was printed are not lost, and no second one is made in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from chekhov.config.clock import now
+from chekhov.config.database import execute, fetch, instant, one_of
+from chekhov.delivery.standby import bring_back, is_elsewhere
+from chekhov.receipts import writer
+from chekhov.receipts.states import State
+
+HELD = "incident"
+"""Error code of a queued receipt that waits for an incident of its fact, or for the answer about a cancelled one."""
+HELD_TEXT = "Ждёт: по этой оплате, возможно, уже пробит чек. Разберите происшествие или дождитесь ответа сервиса."
+
+
+def is_held(state: str = "s") -> str:
+    """An SQL expression: whether the fact of a state may have its document already, so that none may be sent."""
+    return (
+        f"({state}.obligation_id IN (SELECT x.obligation_id FROM receipts_incident i JOIN receipts_receiptstate x "
+        "ON x.receipt_id = i.receipt_id WHERE i.closed_at IS NULL AND i.code IN ('second_document', 'figures')) "
+        f"OR EXISTS (SELECT 1 FROM receipts_receiptstate c WHERE c.obligation_id = {state}.obligation_id "
+        "AND c.state = 'cancelled' AND c.due_ms IS NOT NULL))"
+    )
+
+
+def sighted(*, receipt_id: int, key_number: int, provider_ref: str) -> None:
+    """Keep the word that a task has printed. Must run inside a transaction."""
+    execute(
+        "INSERT INTO delivery_sighting (receipt_id, key_number, provider_ref, seen_at) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT DO NOTHING",
+        [receipt_id, key_number, provider_ref[:64], instant(now())],
+    )
+
+
+def ask(head: writer.Head, key_number: int, provider_ref: str) -> bool:
+    """Ask next about this task, as the one that the receipt is; False where something else of it may be alive, or where
+    its task is at a register that the receipt has left for good. The head must be locked.
+    """
+    sent = _lane(head.receipt_id, key_number)
+    if head.state is State.QUEUED and sent is not None:
+        change = writer.Change(
+            bring_back(head, *sent),
+            State.ACCEPTED,
+            "old_key_lives",
+            "Прежняя задача, по сообщению сервиса, пробита: перепроверяем её, под новым ключом чек не уходит.",
+            due_in_ms=0,
+            key_number=key_number,
+            provider_ref=provider_ref,
+        )
+        return bool(writer.apply([change], actor="delivery"))
+    question = asking(head, key_number, provider_ref)
+    writer.touch([question] if question is not None else [])
+    return question is not None
+
+
+def asking(head: writer.Head, key_number: int, provider_ref: str) -> writer.Touch | None:
+    """How a receipt that was given up comes to be asked about under this key; None where it cannot."""
+    sent = _lane(head.receipt_id, key_number)
+    if head.state not in (State.FAILED, State.CANCELLED) or sent is None or is_elsewhere(head, *sent):
+        return None
+    return writer.Touch(head.receipt_id, head.version, 0, 0, provider_ref, key_number=key_number)
+
+
+def _lane(receipt_id: int, key_number: int) -> tuple[int, int] | None:
+    """Where a receipt was sent under a key."""
+    rows = fetch(
+        "SELECT account_id, queue FROM delivery_attempt WHERE receipt_id = %s AND key_number = %s LIMIT 1",
+        [receipt_id, key_number],
+    )
+    return (int(rows[0][0]), int(rows[0][1])) if rows else None
+
+
+def ask_sighted(head: writer.Head) -> bool:
+    """`ask` about the newest sighting of this receipt, if it has one."""
+    found = fetch(
+        "SELECT key_number, provider_ref FROM delivery_sighting WHERE receipt_id = %s ORDER BY id DESC LIMIT 1",
+        [head.receipt_id],
+    )
+    return bool(found) and ask(head, int(found[0][0]), str(found[0][1]))
+
+
+def ask_again(receipt_ids: Collection[int]) -> None:
+    """These receipts were given up, or a person has looked into them: what was sighted of their facts is asked about,
+    wherever no other receipt of the fact is alive. Must run inside a transaction.
+    """
+    if not receipt_ids:
+        return
+    these, parameters = one_of("receipt_id", receipt_ids)
+    rows: list[tuple[Any, ...]] = fetch(
+        "SELECT s.receipt_id FROM receipts_receiptstate s WHERE "
+        f"s.obligation_id IN (SELECT obligation_id FROM receipts_receiptstate WHERE {these}) "
+        "AND EXISTS (SELECT 1 FROM delivery_sighting g WHERE g.receipt_id = s.receipt_id) AND NOT EXISTS "
+        "(SELECT 1 FROM receipts_receiptstate o WHERE o.obligation_id = s.obligation_id "
+        "AND o.receipt_id <> s.receipt_id AND NOT (o.state = 'cancelled'))",
+        parameters,
+    )
+    for head in writer.heads([int(row[0]) for row in rows], lock=True).values():
+        ask_sighted(head)
