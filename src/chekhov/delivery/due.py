@@ -9,7 +9,7 @@ from typing import Any
 from chekhov.config.database import fetch, fetch_together, for_update
 from chekhov.delivery import lateness
 from chekhov.delivery.lanes import QUESTIONS, LaneRow, lanes_ready
-from chekhov.delivery.sightings import is_held
+from chekhov.delivery.sightings import IS_HELD
 from chekhov.receipts import writer
 from chekhov.receipts.states import State
 
@@ -77,7 +77,7 @@ def _without_late(lane: LaneRow, limit: int, now_ms: int, follows: str) -> list[
 def _statement(lane: LaneRow, state: State, limit: int, now_ms: int, which: str) -> tuple[str, list[Any]]:
     """Receipts of a lane in this state that are due, the longest due first."""
     document = "r.document" if state is State.QUEUED else "''"  # a question sends none, a repeat the bytes of before
-    held = is_held() if state in (State.QUEUED, State.UNKNOWN) else "FALSE"
+    held = IS_HELD if state in (State.QUEUED, State.UNKNOWN) else "FALSE"
     return (
         f"SELECT {writer.HEAD_COLUMNS}, {document}, s.due_ms, o.due_at < %s AND s.late_choice <> 'send', {held} "
         "FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "

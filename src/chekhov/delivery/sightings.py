@@ -21,14 +21,13 @@ HELD = "incident"
 HELD_TEXT = "Ждёт: по этой оплате, возможно, уже пробит чек. Разберите происшествие или дождитесь ответа сервиса."
 
 
-def is_held(state: str = "s") -> str:
-    """An SQL expression: whether the fact of a state may have its document already, so that none may be sent."""
-    return (
-        f"({state}.obligation_id IN (SELECT x.obligation_id FROM receipts_incident i JOIN receipts_receiptstate x "
-        "ON x.receipt_id = i.receipt_id WHERE i.closed_at IS NULL AND i.code IN ('second_document', 'figures')) "
-        f"OR EXISTS (SELECT 1 FROM receipts_receiptstate c WHERE c.obligation_id = {state}.obligation_id "
-        "AND c.state = 'cancelled' AND c.due_ms IS NOT NULL))"
-    )
+IS_HELD = (
+    "(s.obligation_id IN (SELECT x.obligation_id FROM receipts_incident i JOIN receipts_receiptstate x "
+    "ON x.receipt_id = i.receipt_id WHERE i.closed_at IS NULL AND i.code IN ('second_document', 'figures')) "
+    "OR (r.generation > 1 AND EXISTS (SELECT 1 FROM receipts_receiptstate c "
+    "WHERE c.obligation_id = s.obligation_id AND c.state = 'cancelled' AND c.due_ms IS NOT NULL)))"
+)
+"""Of a receipt `r` and its state `s`, in SQL: whether its fact may have its document, so that none may be sent."""
 
 
 def sighted(*, receipt_id: int, key_number: int, provider_ref: str) -> None:
