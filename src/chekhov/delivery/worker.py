@@ -15,7 +15,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +62,6 @@ GENTLE = 24  # claims and outcomes in a transaction while somebody else waits to
 GENTLE_SECONDS = 0.25
 BEAT_SECONDS = 2.0
 FOLD_SECONDS = 0.1
-SWITCH_SECONDS = 0.005  # the thread that holds the database's write lock must not wait long for the event loop
 
 
 class Worker:
@@ -340,7 +338,6 @@ def work() -> None:
         await worker.run()
 
     plan_by_index()
-    sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what has been loaded stays: the collector need not walk it again and again
     gc.set_threshold(20_000, 20, 50)
