@@ -13,7 +13,7 @@ from chekhov.delivery.jobs import Job, JobKind, key_of
 from chekhov.delivery.limits import lane_resume, lane_stop
 from chekhov.delivery.models import Attempt, Callback
 from chekhov.delivery.requests import incident_settle, receipt_absent, receipt_cancel, receipt_retry
-from chekhov.delivery.sightings import HELD
+from chekhov.delivery.selectors import HELD
 from chekhov.drivers.contract import Accepted, ErrorKind, NotFound, TaskRef
 from chekhov.errors import Conflict
 from chekhov.fiscal.money import Money

@@ -24,8 +24,8 @@ from chekhov.delivery.lanes import LaneRow, lane_pause, lane_served, lanes_ready
 from chekhov.delivery.models import Attempt
 from chekhov.delivery.places import Places
 from chekhov.delivery.reconcile import Way, way
-from chekhov.delivery.selectors import PERSON_DECIDES
-from chekhov.delivery.sightings import HELD, HELD_TEXT, ask_sighted
+from chekhov.delivery.selectors import HELD, PERSON_DECIDES
+from chekhov.delivery.sightings import HELD_TEXT, ask_sighted
 from chekhov.delivery.standby import diverted_registers
 from chekhov.drivers.contract import Dedup
 from chekhov.drivers.errors import CannotEncode

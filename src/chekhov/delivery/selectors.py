@@ -18,11 +18,14 @@ LATE = "late"
 """Error code of a queued receipt that is more than the threshold late: nothing is sent until a person has chosen."""
 PERSON_DECIDES = "person_decides"
 """Error code of an unknown outcome that the provider's protocol cannot settle."""
+HELD = "incident"
+"""Error code of a queued receipt that waits for an incident of its fact, or for the answer about a cancelled one."""
 
 
 NEXT_STEPS = {
     LATE: CHOICE,
     PERSON_DECIDES: "Найдите чек в кабинете сервиса: если он есть, впишите номер задачи, если нет — подтвердите это.",
+    HELD: "Разберите происшествие по этой оплате на «Сводке». До того ничего больше не отправляется.",
     "standby_stays": "Чек уйдёт, когда основная касса заработает. Если ждать нельзя, отмените его и пробейте новый.",
     "task_unknown": "Найдите чек в кабинете сервиса и впишите номер задачи в карточке чека.",
 }

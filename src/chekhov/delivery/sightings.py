@@ -16,8 +16,6 @@ from chekhov.delivery.standby import bring_back, is_elsewhere
 from chekhov.receipts import writer
 from chekhov.receipts.states import State
 
-HELD = "incident"
-"""Error code of a queued receipt that waits for an incident of its fact, or for the answer about a cancelled one."""
 HELD_TEXT = "Ждёт: по этой оплате, возможно, уже пробит чек. Разберите происшествие или дождитесь ответа сервиса."
 
 

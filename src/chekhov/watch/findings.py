@@ -105,7 +105,7 @@ def receipt_old(now: Situation, minutes: int) -> Iterator[Finding]:
         if at_ms <= border:
             lane = now.name(key)
             text = f"Касса «{lane.name}»: самый старый чек не пробит уже {now.past(at_ms)}, всего в пути {count[key]}."
-            step = "Проверьте кассу и связь с сервисом. Чеки не потеряны: они уйдут сами."
+            step = "Проверьте кассу и связь с сервисом. Чеки не потеряны; чего ждёт каждый, написано в его карточке."
             yield Finding("receipt_old", _subject(key), text, step, _receipts(lane, None))
 
 
