@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,12 +11,13 @@ import time_machine
 from chekhov.config.clock import now
 from chekhov.config.database import execute
 from chekhov.delivery.jobs import Job, JobKind, key_of
+from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.limits import lane_resume, lane_stop
-from chekhov.delivery.models import Attempt, Callback
+from chekhov.delivery.models import Attempt, Callback, Sighting
 from chekhov.delivery.requests import incident_settle, receipt_absent, receipt_cancel, receipt_retry
 from chekhov.delivery.selectors import HELD
-from chekhov.drivers.contract import Accepted, ErrorKind, NotFound, TaskRef
-from chekhov.errors import Conflict
+from chekhov.drivers.contract import Accepted, Done, ErrorKind, NotFound, TaskRef
+from chekhov.errors import Conflict, Invalid
 from chekhov.fiscal.money import Money
 from chekhov.people.models import User
 from chekhov.receipts.composing import Choices, receipt_form
@@ -137,15 +139,183 @@ def test_a_person_who_settles_it_gets_the_receipt_that_was_printed(receipt: Rece
     settled_by_the_first_task(receipt)
 
 
-def test_closing_the_incident_takes_the_question_up_again(receipt: Receipt, person: User) -> None:
+def test_a_person_who_says_that_the_first_has_not_printed_lets_the_next_go_on(receipt: Receipt, person: User) -> None:
     second = retried(receipt, person)
     assert answer(second, LOST) == "unknown"
     printed_under_the_first_key(receipt)
     assert claim() == []
 
-    incident_settle(incident=incident(), actor=person, note="Прежней задачи в кабинете нет")
+    incident_settle(incident=incident(), actor=person, note="Прежней задачи в кабинете нет", not_printed=True)
 
     assert [(job.kind, job.key) for job in claim()] == [(JobKind.ASK, key_of(receipt.uuid, 2))]
+    assert Incident.objects.get().note == "Прежней задачи в кабинете нет (прежний чек не пробит)"
+    assert Sighting.objects.get().answer == "person"
+
+
+def test_a_person_must_write_what_he_has_found(receipt: Receipt, person: User) -> None:
+    retried(receipt, person)
+    printed_under_the_first_key(receipt)
+
+    with pytest.raises(Invalid):
+        incident_settle(incident=incident(), actor=person, note="", not_printed=True)
+
+    assert incident().receipt_id == receipt.pk
+    assert Sighting.objects.get().answer == ""
+
+
+# --- an incident that was closed with a true word lets nothing out ----------------------------------------------------
+
+
+def close() -> None:
+    incident_settle(incident=incident(), actor=factories.user("auditor"), note="В кабинете один чек, по первой задаче")
+
+
+@pytest.mark.parametrize("outcome", [NOT_SENT, refused(ErrorKind.TEMPORARY, "429")], ids=["not sent", "429"])
+def test_closed_while_the_next_is_under_way_and_comes_back(receipt: Receipt, person: User, outcome: object) -> None:
+    second = retried(receipt, person)
+    printed_under_the_first_key(receipt)
+    close()
+
+    assert answer(second, outcome) == "queued"
+
+    settled_by_the_first_task(receipt)
+
+
+def test_closed_while_the_outcome_of_the_next_is_unknown(receipt: Receipt, person: User) -> None:
+    second = retried(receipt, person)
+    assert answer(second, LOST) == "unknown"
+    printed_under_the_first_key(receipt)
+    assert claim() == []
+
+    close()
+
+    assert claim() == [], "a repeat makes a second document where the first call had not arrived"
+    assert state(receipt).error_code == "person_decides"
+
+
+def test_closed_and_then_settled_by_a_person(receipt: Receipt, person: User) -> None:
+    second = retried(receipt, person)
+    assert answer(second, LOST) == "unknown"
+    printed_under_the_first_key(receipt)
+    close()
+    assert claim() == []
+
+    with time_machine.travel(now() + timedelta(hours=1)):
+        receipt_absent(receipt=receipt, actor=person, reason="Второго в кабинете нет", send_again=True)
+
+    settled_by_the_first_task(receipt)
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_next_key_that_fails_makes_way_for_the_first(receipt: Receipt, person: User, closes: bool) -> None:
+    second = retried(receipt, person)
+    assert answer(second, accepted(second, "502")) == "accepted"
+    printed_under_the_first_key(receipt)
+    if closes:
+        close()
+    asked = claim_one()
+
+    assert answer(asked, failed(asked)) == "failed"
+
+    settled_by_the_first_task(receipt)
+    assert Sighting.objects.get().answer == "printed"
+
+
+def test_a_word_that_proves_false_holds_nothing_any_more(receipt: Receipt, person: User) -> None:
+    second = retried(receipt, person)
+    printed_under_the_first_key(receipt)
+    assert answer(second, NOT_SENT) == "queued"
+    close()
+    jobs = claim() or claim()
+    assert answer(jobs[0], failed(jobs[0])) == "failed"
+    assert Sighting.objects.get().answer == "failed"
+
+    receipt_retry(receipt=receipt, actor=person)
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "queued"
+
+    assert claim_one().key == key_of(receipt.uuid, 3)
+
+
+# --- late answers about another key than the present one --------------------------------------------------------------
+
+
+def slow_and_retried(receipt: Receipt, person: User) -> Job:
+    """The first worker's POST is slow; another has adopted its task, which failed; a person asked for another try."""
+    slow = claim_one()
+    execute("UPDATE receipts_receiptstate SET lease_until_ms = 1")
+    leases_expire()
+    again = claim_one("worker-2")
+    assert answer(again, accepted(again), "worker-2") == "accepted"
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "failed"
+    receipt_retry(receipt=receipt, actor=person)
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "queued"
+    return slow
+
+
+def done_as(job: Job, task: str) -> Done:
+    found = done(job)
+    return replace(found, ref=replace(found.ref, provider_id=task))
+
+
+@pytest.mark.parametrize("kind", [JobKind.SEND, JobKind.LOOKUP])
+def test_a_late_done_under_the_first_key_stops_the_next(receipt: Receipt, person: User, kind: JobKind) -> None:
+    slow = slow_and_retried(receipt, person)
+    second = claim_one()
+
+    answer(replace(slow, kind=kind), done_as(slow, "501"))
+    assert incident().receipt_id == receipt.pk
+    assert answer(second, NOT_SENT) == "queued"
+
+    settled_by_the_first_task(receipt)
+
+
+def test_a_late_answer_that_tells_nothing_new_is_no_incident(receipt: Receipt, person: User) -> None:
+    slow = slow_and_retried(receipt, person)
+    claim_one()
+
+    answer(slow, accepted(slow, "501"))
+
+    assert not Incident.objects.exists()
+    assert not Sighting.objects.exists()
+
+
+def back_under_the_first_key(receipt: Receipt, person: User) -> tuple[Job, Job]:
+    """The sending under the second key is lost with its worker, a person says that it made nothing, and the first task,
+    of which a notification has told, is asked about: the second job, and the question.
+    """
+    second = retried(receipt, person)
+    execute("UPDATE receipts_receiptstate SET lease_until_ms = 1")
+    leases_expire()
+    printed_under_the_first_key(receipt)
+    assert claim() == []
+    with time_machine.travel(now() + timedelta(hours=1)):
+        receipt_absent(receipt=receipt, actor=person, reason="Второго в кабинете нет", send_again=True)
+        (question,) = claim() or claim()
+    return second, question
+
+
+def test_the_provider_has_the_second_task_after_all(receipt: Receipt, person: User) -> None:
+    second, question = back_under_the_first_key(receipt, person)
+    assert answer(question, done(question)) == "fiscalized"
+    close()
+
+    answer(second, accepted(second, "502"))
+
+    assert incident().receipt_id == receipt.pk, "two documents, perhaps: somebody has to look"
+
+
+def test_no_third_key_goes_out_while_the_second_task_may_print(receipt: Receipt, person: User) -> None:
+    second, question = back_under_the_first_key(receipt, person)
+    answer(second, accepted(second, "502"))
+    assert answer(question, failed(question)) == "failed"
+
+    (asked,) = claim()
+
+    assert (asked.kind, asked.key, asked.provider_ref) == (JobKind.POLL, second.key, "502")
+    assert answer(asked, done(asked)) == "fiscalized"
 
 
 def test_another_try_is_refused_while_an_incident_is_open(receipt: Receipt, person: User) -> None:
@@ -253,6 +423,78 @@ def test_the_former_one_is_asked_about_when_the_one_in_its_place_is_given_up(
     asked = claim_one()
     assert (asked.kind, asked.receipt_id) == (JobKind.POLL, receipt.pk)
     assert answer(asked, done(asked)) == "fiscalized"
+
+
+def in_its_place(receipt: Receipt, register: Register, person: User) -> tuple[Receipt, Job]:
+    """The former one has printed, says the provider, while the one in its place is being sent."""
+    cancelled(receipt, person)
+    new = formed_anew(register, person)
+    job = claim_one()
+    printed_under_the_first_key(receipt)
+    question = next(item for item in claim() if item.receipt_id == receipt.pk)
+    assert answer(question, done(question)) == "cancelled"
+    return new, job
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_one_that_comes_back_unsent_gives_way_to_the_former_one(
+    receipt: Receipt, register: Register, person: User, closes: bool
+) -> None:
+    new, job = in_its_place(receipt, register, person)
+    if closes:
+        close()
+    assert answer(job, NOT_SENT) == "queued"
+
+    for _ in range(3):
+        for item in claim():
+            assert item.kind is JobKind.POLL
+            answer(item, done(item))
+
+    assert (state(receipt).state, state(new).state) == ("fiscalized", "cancelled")
+
+
+def test_one_of_unknown_outcome_in_its_place_is_not_repeated(
+    receipt: Receipt, register: Register, person: User
+) -> None:
+    _, job = in_its_place(receipt, register, person)
+    assert answer(job, LOST) == "unknown"
+    close()
+
+    assert sends(claim()) == []
+
+
+def test_one_that_failed_in_its_place_is_not_tried_again(receipt: Receipt, register: Register, person: User) -> None:
+    new, job = in_its_place(receipt, register, person)
+    assert answer(job, accepted(job, "777")) == "accepted"
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "failed"
+    close()
+    receipt_retry(receipt=new, actor=person)
+    for _ in range(3):
+        for item in claim():
+            assert item.kind is JobKind.POLL
+            answer(item, failed(item) if item.receipt_id == new.pk else done(item))
+    assert state(new).error_code == HELD
+
+    receipt_cancel(receipt=new, actor=person, reason="Прежний чек пробит")
+    asked = claim_one()
+
+    assert answer(asked, done(asked)) == "fiscalized"
+
+
+def test_an_unknown_one_waits_only_until_the_former_is_clear(
+    receipt: Receipt, register: Register, person: User
+) -> None:
+    cancelled(receipt, person)
+    new = formed_anew(register, person)
+    assert answer(claim_one(), LOST) == "unknown"
+    printed_under_the_first_key(receipt)
+    question = next(item for item in claim() if item.receipt_id == receipt.pk)
+    assert state(new).due_ms is not None, "nobody has to decide yet"
+
+    assert answer(question, failed(question)) == "cancelled"
+
+    assert [(job.kind, job.receipt_id) for job in claim()] == [(JobKind.ASK, new.pk)]
 
 
 def test_closing_an_incident_of_two_real_documents_does_not_open_it_again(

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from chekhov.config.database import execute, read_clock_ms
+from chekhov.delivery.absence import absence_write
 from chekhov.delivery.channels import Channels
 from chekhov.delivery.claims import Claimer
 from chekhov.delivery.jobs import Channel, JobKind, Result, key_of
 from chekhov.delivery.lanes import lanes_ensure
+from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.limits import lane_stop
 from chekhov.delivery.models import Absence, Attempt, Breaker, Lane
+from chekhov.delivery.requests import incident_settle
 from chekhov.delivery.results import results_commit
 from chekhov.delivery.standby import STAYS, standby_serve
 from chekhov.delivery.watching import access_note, lanes_to_ask
@@ -25,7 +28,8 @@ from chekhov.errors import Invalid
 from chekhov.fiscal.codec import load as read
 from chekhov.fiscal.vocabulary import RegisterVatRate, TaxSystem
 from chekhov.receipts import writer
-from chekhov.receipts.models import Receipt, ReceiptEvent, ReceiptState
+from chekhov.receipts.models import Incident, Receipt, ReceiptEvent, ReceiptState
+from chekhov.receipts.states import State
 from chekhov.registers.models import Register
 from chekhov.registers.services import RegisterContent, register_archive, register_save
 from tests import factories
@@ -42,6 +46,7 @@ from tests.integration.delivering import (
     refused,
     through_to_failed,
 )
+from tests.integration.test_callbacks import notify
 
 pytestmark = pytest.mark.django_db
 MINUTES = 60_000
@@ -399,6 +404,57 @@ def test_when_the_first_works_again_new_receipts_go_there(first: Register) -> No
     assert queues() == [778, 777]
     assert not Lane.objects.filter(diverted=True).exists()
     assert sorted(job.channel.queue for job in claim()) == [777, 778]
+
+
+# --- the first register had it after all ------------------------------------------------------------------------------
+
+
+def moved_on_a_false_word(first: Register) -> tuple[Receipt, Any, Any]:
+    """A person says that the first register has nothing of it, it moves and is being sent there: both sendings."""
+    (receipt,) = sell(first)
+    job = claim_one()
+    execute("UPDATE receipts_receiptstate SET lease_until_ms = 1")
+    leases_expire()
+    absence_write(receipt_id=receipt.pk, key_number=1, attempt_number=1, found_by="user:x", text="В кабинете нет")
+    head = writer.heads([receipt.pk])[receipt.pk]
+    writer.apply([writer.Change(head, State.QUEUED, "absent", due_in_ms=0)], actor="user:x")
+    down(first)
+    assert standby_serve() == 1
+    other = claim_one()
+    assert other.channel.queue == 778
+    return receipt, job, other
+
+
+def first_works_again() -> None:
+    Lane.objects.filter(queue=777).update(breaker=Breaker.CLOSED, broken_since_ms=0)
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_what_the_first_has_taken_is_asked_there_when_the_other_did_not_get_it(first: Register, closes: bool) -> None:
+    _, job, other = moved_on_a_false_word(first)
+    results_commit([Result(job, accepted(job, "501"), 200, "{}")], OWNER)
+    if closes:
+        incident_settle(incident=Incident.objects.get(), actor=factories.user(), note="Чек есть у первой кассы")
+    assert answer(other, NOT_SENT) == "queued"
+    first_works_again()
+
+    jobs = claim() or claim()
+
+    assert [(item.kind, item.channel.queue, item.provider_ref) for item in jobs] == [(JobKind.POLL, 777, "501")]
+
+
+def test_what_failed_at_the_other_and_printed_at_the_first_is_asked_at_the_first(first: Register) -> None:
+    receipt, _, other = moved_on_a_false_word(first)
+    assert answer(other, accepted(other, "777")) == "accepted"
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "failed"
+    first_works_again()
+
+    notify(first.account, external_id=str(receipt.uuid), state="done", id=501)
+
+    asked = claim_one()
+    assert (asked.channel.queue, asked.provider_ref) == (777, "501")
+    assert answer(asked, done(asked)) == "fiscalized"
 
 
 # --- a passive register -----------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ TABLES = (
     Frozen("receipts_receipt"),
     Frozen("receipts_receiptevent"),
     Frozen("receipts_fiscalrecord"),
-    Frozen("delivery_sighting"),
+    Frozen("delivery_sighting", may_change=("answered_at", "answer"), once="answered_at"),
     Frozen("receipts_incident", may_change=("closed_at", "closed_by", "note"), once="closed_at"),
     Frozen(
         "receipts_receiptstate",

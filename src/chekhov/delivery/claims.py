@@ -15,7 +15,7 @@ from django.db import OperationalError
 
 from chekhov.config.clock import now
 from chekhov.config.database import fetch, insert_rows, instant, one_of, writing
-from chekhov.delivery.absence import longest_call
+from chekhov.delivery.absence import longest_call, present_anywhere
 from chekhov.delivery.breaker import LaneKey
 from chekhov.delivery.channels import Channels
 from chekhov.delivery.due import Due, due_on
@@ -25,7 +25,7 @@ from chekhov.delivery.models import Attempt
 from chekhov.delivery.places import Places
 from chekhov.delivery.reconcile import Way, way
 from chekhov.delivery.selectors import HELD, PERSON_DECIDES
-from chekhov.delivery.sightings import HELD_TEXT, ask_sighted
+from chekhov.delivery.sightings import HELD_TEXT, Held, ask_again, ask_sighted
 from chekhov.delivery.standby import diverted_registers
 from chekhov.drivers.contract import Dedup
 from chekhov.drivers.errors import CannotEncode
@@ -125,16 +125,16 @@ class Claimer:
         for item in due:
             head = item.head
             if head.state is State.QUEUED:
-                if not item.is_held:
+                if item.held is Held.NO:
                     sends.append(item)
-                elif not ask_sighted(head):
+                elif not self._is_settled(item):
                     touches.append(_later(head))
                 continue
             kind: JobKind | None = JobKind.POLL
             if not head.provider_ref:
                 kind = _KINDS.get(self._way(channel, head)) if head.state is not State.CANCELLED else None
-            if kind is JobKind.ASK and item.is_held and head.state is State.UNKNOWN:
-                touches.append(_for_a_person(head))
+            if kind is JobKind.ASK and item.held is not Held.NO:
+                touches.append(_later(head) if item.held is Held.ASKING else _for_a_person(head))
                 continue
             if kind is None:
                 touches.append(_not_by_itself(head))
@@ -211,6 +211,19 @@ class Claimer:
             )
             for item, body, number, _ in taken
         ]
+
+    @staticmethod
+    def _is_settled(item: Due) -> bool:
+        """Whether a queued receipt that is held has become the task that was sighted. Where another receipt of its fact
+        was sighted, that one is asked about, if this one can give way to it.
+        """
+        if item.held is Held.ASKING:
+            return False
+        if ask_sighted(item.head):
+            return True
+        if not present_anywhere([item.head.receipt_id]):
+            ask_again([item.head.receipt_id])
+        return False
 
     @staticmethod
     def _questions(channel: Channel, asked: Sequence[tuple[JobKind, writer.Head]]) -> list[Job]:
@@ -335,7 +348,7 @@ def _later(head: writer.Head) -> writer.Touch:
 
 def _for_a_person(head: writer.Head) -> writer.Touch:
     """A repeat is no mere question: where the call before did not arrive, it makes a document."""
-    text = "Повтор мог бы пробить второй чек: по этой оплате открыто происшествие. Нужно решение человека."
+    text = "Повтор мог бы пробить второй чек: прежний, возможно, пробит. Нужно решение человека."
     return writer.Touch(head.receipt_id, head.version, None, head.polls, error_code=PERSON_DECIDES, error_text=text)
 
 

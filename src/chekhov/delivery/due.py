@@ -9,7 +9,7 @@ from typing import Any
 from chekhov.config.database import fetch, fetch_together, for_update
 from chekhov.delivery import lateness
 from chekhov.delivery.lanes import QUESTIONS, LaneRow, lanes_ready
-from chekhov.delivery.sightings import IS_HELD
+from chekhov.delivery.sightings import HELD_SQL, Held
 from chekhov.receipts import writer
 from chekhov.receipts.states import State
 
@@ -29,7 +29,7 @@ class Due:
     document: str = field(repr=False)
     due_ms: int
     is_late: bool  # a person has to choose before it may be sent
-    is_held: bool  # its fact may have a document already: nothing may be sent that could make another
+    held: Held  # its fact may have a document already: nothing may be sent that could make another
 
 
 def is_work_due() -> bool:
@@ -77,7 +77,7 @@ def _without_late(lane: LaneRow, limit: int, now_ms: int, follows: str) -> list[
 def _statement(lane: LaneRow, state: State, limit: int, now_ms: int, which: str) -> tuple[str, list[Any]]:
     """Receipts of a lane in this state that are due, the longest due first."""
     document = "r.document" if state is State.QUEUED else "''"  # a question sends none, a repeat the bytes of before
-    held = IS_HELD if state in (State.QUEUED, State.UNKNOWN) else "FALSE"
+    held = HELD_SQL if state in (State.QUEUED, State.UNKNOWN) else "0"
     return (
         f"SELECT {writer.HEAD_COLUMNS}, {document}, s.due_ms, o.due_at < %s AND s.late_choice <> 'send', {held} "
         "FROM receipts_receiptstate s JOIN receipts_receipt r ON r.id = s.receipt_id "
@@ -89,7 +89,7 @@ def _statement(lane: LaneRow, state: State, limit: int, now_ms: int, which: str)
 
 
 def _due(row: Sequence[Any]) -> Due:
-    return Due(writer.head_of(row), row[11], row[12], bool(row[13]), bool(row[14]))
+    return Due(writer.head_of(row), row[11], row[12], bool(row[13]), Held(row[14]))
 
 
 def _not_in(column: str, ids: Sequence[int]) -> str:

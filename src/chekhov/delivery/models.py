@@ -135,10 +135,15 @@ class Sighting(models.Model):
     key_number = models.PositiveSmallIntegerField()
     provider_ref = models.CharField(max_length=64)
     seen_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    answer = models.CharField(max_length=20, blank=True)  # printed, failed; or a person's word: person
 
     class Meta:
         verbose_name = "сведение о прежней задаче"
         verbose_name_plural = "сведения о прежних задачах"
+        indexes = [
+            models.Index(fields=["receipt"], condition=models.Q(answered_at__isnull=True), name="sighting_unanswered")
+        ]
         constraints = [models.UniqueConstraint(fields=["receipt", "key_number", "provider_ref"], name="sighting_once")]
 
 

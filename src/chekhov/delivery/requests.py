@@ -16,7 +16,7 @@ from chekhov.delivery.lanes import QUESTIONS
 from chekhov.delivery.models import Attempt
 from chekhov.delivery.outcomes import Outcome
 from chekhov.delivery.selectors import LATE, PERSON_DECIDES, waiting_for_person
-from chekhov.delivery.sightings import ask_again
+from chekhov.delivery.sightings import answered_by_person, ask_again, fact_lock
 from chekhov.errors import Conflict, Invalid, NotFound
 from chekhov.people.models import User
 from chekhov.people.services import action_log
@@ -43,7 +43,7 @@ def receipt_cancel(*, receipt: Receipt, actor: User, reason: str) -> None:
     """
     reason = _checked_reason(reason)
     with writing():
-        head = writer.heads([receipt.pk], lock=True).get(receipt.pk)
+        head = fact_lock(receipt.pk).get(receipt.pk)
         if head is None:
             raise NotFound("receipt_not_found", "Такого чека нет.")
         if head.state is State.FAILED:
@@ -155,20 +155,28 @@ def receipt_found(*, receipt: Receipt, actor: User, task: str) -> None:
         action_log(actor=actor, kind="receipt_found", subject=str(receipt.uuid), summary=f"Номер задачи {task}")
 
 
-def incident_settle(*, incident: Incident, actor: User, note: str) -> None:
+def incident_settle(*, incident: Incident, actor: User, note: str, not_printed: bool = False) -> None:
     """«Разобрано»: close an incident, and ask the provider again about what it was about. Its answer makes the journal
     say what is so; should it contradict the journal again, the incident is opened again.
 
+    What was sighted still holds the fact until the provider has answered; with `not_printed` the person answers in its
+    place: the former task has printed nothing, the receipt may go on.
     Raises Invalid (`note`), Conflict (`incident_closed`).
     """
     with writing():
-        incident_close(incident=incident, actor=actor, note=note)
+        heads = fact_lock(incident.receipt_id)
+        finding = "прежний чек не пробит" if not_printed else ""
+        incident_close(incident=incident, actor=actor, note=note, finding=finding)
+        if not_printed:
+            answered_by_person(incident.receipt_id)
         ask_again([incident.receipt_id])
-        head = writer.heads([incident.receipt_id], lock=True)[incident.receipt_id]
-        by_number = incident.code == FIGURES and head.provider_ref and head.state in QUESTIONS
-        waits = ReceiptState.objects.filter(pk=head.receipt_id, error_code=PERSON_DECIDES, state=State.UNKNOWN)
-        if by_number or waits.exists():
-            writer.touch([writer.Touch(head.receipt_id, head.version, 0, 0, head.provider_ref)])
+        if incident.code == FIGURES:
+            head = heads[incident.receipt_id]
+            if head.provider_ref and head.state in QUESTIONS:
+                writer.touch([writer.Touch(head.receipt_id, head.version, 0, 0, head.provider_ref)])
+        waiting = ReceiptState.objects.filter(pk__in=heads, error_code=PERSON_DECIDES, state=State.UNKNOWN)
+        for receipt_id in waiting.values_list("pk", flat=True):  # looked at anew: perhaps it need not wait any more
+            writer.touch([writer.Touch(receipt_id, heads[receipt_id].version, 0, heads[receipt_id].polls)])
 
 
 def is_settleable(receipt: Receipt, key_number: int) -> bool:

@@ -39,9 +39,9 @@ from chekhov.delivery.outcomes import (
     stored_outcome,
 )
 from chekhov.delivery.reconcile import is_repeat_safe
-from chekhov.delivery.sightings import ask_again, asking, sighted
-from chekhov.delivery.standby import bring_back, is_elsewhere
-from chekhov.drivers.contract import Accepted, Done, Refused, Unsent
+from chekhov.delivery.sightings import answered, ask_again, asking, sighted
+from chekhov.delivery.standby import bring_back
+from chekhov.drivers.contract import Accepted, Done, Failed, Refused, Unsent
 from chekhov.fiscal.document import Figures, FiscalResult
 from chekhov.fiscal.money import Money
 from chekhov.fiscal.rules import check_result
@@ -146,7 +146,8 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         moved = {change.head.receipt_id for change in changes}
         writer.apply_locked(changes, actor=actor)
         writer.touch([item.touch for item in decisions.values() if item.touch is not None])
-        ask_again([change.head.receipt_id for change in changes if change.to is State.CANCELLED])
+        _sightings_answer(results, moved)
+        ask_again([change.head.receipt_id for change in changes if change.to in (State.CANCELLED, State.FAILED)])
         _fiscal_write({key: item.result for key, item in decisions.items() if item.result is not None and key in moved})
         _absences_write(decisions, heads, attempts, moved, actor)
         hear_with(news, lanes)
@@ -181,18 +182,7 @@ def _decide(
     if item.job.kind is JobKind.LOOKUP:
         return _decide_lookup(item, head, attempts)
     if _is_past(item, head):
-        numbers = {key_of(head.uuid, number): number for number in range(1, head.key_number)}
-        number = numbers.get(item.job.key, 0)
-        found = earlier_key(head, item.outcome, number)  # type: ignore[arg-type]
-        if found.change is None:
-            lane = item.job.channel.key
-            if isinstance(item.outcome, Accepted | Done) and is_elsewhere(head, *lane):
-                ref = item.outcome.ref.provider_id
-                text = f"Прежняя касса ответила, что взяла этот чек (задача {ref}), а он ушёл на другую."
-                return Decision(incident=text)
-            return found
-        head = bring_back(head, *item.job.channel.key)
-        return earlier_key(head, item.outcome, number)  # type: ignore[arg-type]
+        return _decide_past(item, head, attempts)
     latest = max((number for number, _, _ in attempts), default=0)
     if head.state is State.SENDING and (head.lease_owner != owner or latest != item.job.attempt_number):
         return None  # the lease went to another; the answer stays on its own attempt
@@ -216,11 +206,44 @@ def _decide(
     )
 
 
+def _decide_past(item: Result, head: writer.Head, attempts: Sequence[tuple[int, int, str]]) -> Decision:
+    """An answer about a key that is not the receipt's now. While nothing of the current one has been sent, what exists
+    under the other is asked about. Afterwards it is evidence; and where nobody knew that anything exists there, it is
+    kept, and a person has to look.
+    """
+    number = _key_numbers(head, attempts).get(item.job.key, 0)
+    if not number or not isinstance(item.outcome, Accepted | Done):
+        return Decision()
+    if earlier_key(head, item.outcome, number).change is not None:
+        return earlier_key(bring_back(head, *item.job.channel.key), item.outcome, number)
+    told_before = any(
+        key_number == number and outcome in PROVES_PRESENCE
+        for attempt, key_number, outcome in attempts
+        if attempt != item.job.attempt_number or not item.job.kind.is_sending
+    )
+    if told_before and not isinstance(item.outcome, Done):
+        return Decision()
+    ref = item.outcome.ref.provider_id
+    question = None
+    if ref:
+        sighted(receipt_id=head.receipt_id, key_number=number, provider_ref=ref)
+        question = asking(head, number, ref)
+    text = f"Сервис ответил, что взял этот чек при прежней отправке (задача {ref or 'без номера'}), а он ушёл снова."
+    return Decision(touch=question, incident=text)
+
+
+def _key_numbers(head: writer.Head, attempts: Sequence[tuple[int, int, str]]) -> dict[str, int]:
+    """The numbers of all keys under which a receipt was sent but its present one, by the key."""
+    return {key_of(head.uuid, number): number for _, number, _ in attempts if number != head.key_number}
+
+
 def _decide_lookup(item: Result, head: writer.Head, attempts: Sequence[tuple[int, int, str]]) -> Decision | None:
     """An answer to a question by our key. It is about the receipt as it was asked: the same key, no number yet. What
     was sent after the question was asked, or was still under way then, it says nothing of.
     """
-    if _is_past(item, head) or head.provider_ref:
+    if _is_past(item, head):
+        return _decide_past(item, head, attempts)
+    if head.provider_ref:
         return None
     capabilities = item.job.channel.driver.capabilities
     sent = fetch(
@@ -279,8 +302,7 @@ def _decide_poll(item: Result, head: writer.Head, attempts: Sequence[tuple[int, 
         return None
     if not head.provider_ref and not _is_past(item, head):  # its number was doubted meanwhile, and was right
         return after_poll(head, item.outcome, job.channel.driver.capabilities)
-    numbers = {key_of(head.uuid, number): number for _, number, _ in attempts if number != head.key_number}
-    number = numbers.get(job.key)
+    number = _key_numbers(head, attempts).get(job.key)
     current = [outcome for _, key_number, outcome in attempts if key_number == head.key_number]
     if head.state is State.QUEUED and number is not None and all(outcome in PROVES_ABSENCE for outcome in current):
         return printed_under_earlier_key(head, item.outcome, number)
@@ -409,6 +431,17 @@ def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> 
         decisions[receipt_id] = Decision(touch=writer.Touch(receipt_id, head.version, None, 0, head.provider_ref))
         sighted(receipt_id=receipt_id, key_number=head.key_number, provider_ref=head.provider_ref)
         incident_open(receipt_id=receipt_id, code=SECOND_DOCUMENT, text=_second(result))
+
+
+def _sightings_answer(results: Sequence[Result], moved: set[int]) -> None:
+    """What the answers about tasks say of those that were sighted."""
+    for item in results:
+        if item.job.kind is not JobKind.POLL:
+            continue
+        if isinstance(item.outcome, Failed):
+            answered(receipt_id=item.job.receipt_id, provider_ref=item.job.provider_ref, answer="failed")
+        elif isinstance(item.outcome, Done) and item.job.receipt_id in moved:
+            answered(receipt_id=item.job.receipt_id, provider_ref=item.job.provider_ref, answer="printed")
 
 
 def _gives_way(receipt_id: int) -> bool:

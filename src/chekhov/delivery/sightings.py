@@ -1,45 +1,57 @@
 """Sightings: a task of a key or a receipt that was given up is said to have printed.
 
-Such a word is kept, and while the incident that it makes is open nothing more is sent for the fact. As soon as that
-task alone can be the receipt, because nothing else of the fact is alive, the provider is asked about it, and its answer
-settles what the document is: so the figures of what was printed are not lost, and no second one is made in its place.
+Such a word is kept until it is answered. Until then, and while an incident of the fact is open, nothing more is sent
+for the fact. As soon as that task alone can be the receipt, because nothing else of the fact is alive, the provider is
+asked about it, and its answer settles what the document is: so the figures of what was printed are not lost, and no
+second one is made in its place. A person who has looked may answer instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from enum import IntEnum
 from typing import Any
 
 from chekhov.config.clock import now
 from chekhov.config.database import execute, fetch, instant, one_of
-from chekhov.delivery.standby import bring_back, is_elsewhere
+from chekhov.delivery.standby import bring_back
 from chekhov.receipts import writer
 from chekhov.receipts.states import State
 
 HELD_TEXT = "Ждёт: по этой оплате, возможно, уже пробит чек. Разберите происшествие или дождитесь ответа сервиса."
 
 
-IS_HELD = (
-    "(s.obligation_id IN (SELECT x.obligation_id FROM receipts_incident i JOIN receipts_receiptstate x "
+class Held(IntEnum):
+    """Whether the fact of a receipt may have its document already, so that none may be sent."""
+
+    NO = 0
+    ASKING = 1  # the provider is being asked
+    DOUBTED = 2  # an incident is open, or a sighting is not answered
+
+
+HELD_SQL = (
+    f"CASE WHEN r.generation > 1 AND EXISTS (SELECT 1 FROM receipts_receiptstate c WHERE c.obligation_id = "
+    f"s.obligation_id AND c.state = 'cancelled' AND c.due_ms IS NOT NULL) THEN {Held.ASKING:d} "
+    "WHEN s.obligation_id IN (SELECT x.obligation_id FROM receipts_incident i JOIN receipts_receiptstate x "
     "ON x.receipt_id = i.receipt_id WHERE i.closed_at IS NULL AND i.code IN ('second_document', 'figures')) "
-    "OR (r.generation > 1 AND EXISTS (SELECT 1 FROM receipts_receiptstate c "
-    "WHERE c.obligation_id = s.obligation_id AND c.state = 'cancelled' AND c.due_ms IS NOT NULL)))"
+    "OR s.obligation_id IN (SELECT y.obligation_id FROM delivery_sighting g JOIN receipts_receiptstate y "
+    f"ON y.receipt_id = g.receipt_id WHERE g.answered_at IS NULL) THEN {Held.DOUBTED:d} ELSE {Held.NO:d} END"
 )
-"""Of a receipt `r` and its state `s`, in SQL: whether its fact may have its document, so that none may be sent."""
+"""`Held` of a receipt `r` and its state `s`, in SQL."""
 
 
 def sighted(*, receipt_id: int, key_number: int, provider_ref: str) -> None:
     """Keep the word that a task has printed. Must run inside a transaction."""
     execute(
-        "INSERT INTO delivery_sighting (receipt_id, key_number, provider_ref, seen_at) VALUES (%s, %s, %s, %s) "
-        "ON CONFLICT DO NOTHING",
+        "INSERT INTO delivery_sighting (receipt_id, key_number, provider_ref, seen_at, answer) "
+        "VALUES (%s, %s, %s, %s, '') ON CONFLICT DO NOTHING",
         [receipt_id, key_number, provider_ref[:64], instant(now())],
     )
 
 
 def ask(head: writer.Head, key_number: int, provider_ref: str) -> bool:
-    """Ask next about this task, as the one that the receipt is; False where something else of it may be alive, or where
-    its task is at a register that the receipt has left for good. The head must be locked.
+    """Ask next about this task, as the one that the receipt is; False where something else of it may be alive. The head
+    must be locked.
     """
     sent = _lane(head.receipt_id, key_number)
     if head.state is State.QUEUED and sent is not None:
@@ -61,9 +73,38 @@ def ask(head: writer.Head, key_number: int, provider_ref: str) -> bool:
 def asking(head: writer.Head, key_number: int, provider_ref: str) -> writer.Touch | None:
     """How a receipt that was given up comes to be asked about under this key; None where it cannot."""
     sent = _lane(head.receipt_id, key_number)
-    if head.state not in (State.FAILED, State.CANCELLED) or sent is None or is_elsewhere(head, *sent):
+    if head.state not in (State.FAILED, State.CANCELLED) or sent is None:
         return None
-    return writer.Touch(head.receipt_id, head.version, 0, 0, provider_ref, key_number=key_number)
+    return writer.Touch(head.receipt_id, head.version, 0, 0, provider_ref, key_number=key_number, lane=sent)
+
+
+def answered(*, receipt_id: int, provider_ref: str, answer: str) -> None:
+    """The provider has said what became of a task that was sighted. Must run inside a transaction."""
+    execute(
+        "UPDATE delivery_sighting SET answered_at = %s, answer = %s "
+        "WHERE receipt_id = %s AND provider_ref = %s AND answered_at IS NULL",
+        [instant(now()), answer, receipt_id, provider_ref],
+    )
+
+
+def answered_by_person(receipt_id: int) -> None:
+    """A person has looked: nothing that was sighted of this receipt's fact has printed."""
+    execute(
+        "UPDATE delivery_sighting SET answered_at = %s, answer = 'person' WHERE answered_at IS NULL AND receipt_id IN "
+        "(SELECT receipt_id FROM receipts_receiptstate WHERE obligation_id = "
+        "(SELECT obligation_id FROM receipts_receiptstate WHERE receipt_id = %s))",
+        [instant(now()), receipt_id],
+    )
+
+
+def fact_lock(receipt_id: int) -> dict[int, writer.Head]:
+    """The heads of all receipts of a receipt's fact, locked in the one order."""
+    rows = fetch(
+        "SELECT receipt_id FROM receipts_receiptstate WHERE obligation_id = "
+        "(SELECT obligation_id FROM receipts_receiptstate WHERE receipt_id = %s)",
+        [receipt_id],
+    )
+    return writer.heads([int(row[0]) for row in rows], lock=True)
 
 
 def _lane(receipt_id: int, key_number: int) -> tuple[int, int] | None:
@@ -76,9 +117,10 @@ def _lane(receipt_id: int, key_number: int) -> tuple[int, int] | None:
 
 
 def ask_sighted(head: writer.Head) -> bool:
-    """`ask` about the newest sighting of this receipt, if it has one."""
+    """`ask` about the newest sighting of this receipt that is not answered, if it has one."""
     found = fetch(
-        "SELECT key_number, provider_ref FROM delivery_sighting WHERE receipt_id = %s ORDER BY id DESC LIMIT 1",
+        "SELECT key_number, provider_ref FROM delivery_sighting WHERE receipt_id = %s AND answered_at IS NULL "
+        "ORDER BY id DESC LIMIT 1",
         [head.receipt_id],
     )
     return bool(found) and ask(head, int(found[0][0]), str(found[0][1]))
@@ -86,7 +128,8 @@ def ask_sighted(head: writer.Head) -> bool:
 
 def ask_again(receipt_ids: Collection[int]) -> None:
     """These receipts were given up, or a person has looked into them: what was sighted of their facts is asked about,
-    wherever no other receipt of the fact is alive. Must run inside a transaction.
+    wherever no other receipt of the fact is alive; one that waits in the queue may give way. Must run inside a
+    transaction.
     """
     if not receipt_ids:
         return
@@ -94,9 +137,9 @@ def ask_again(receipt_ids: Collection[int]) -> None:
     rows: list[tuple[Any, ...]] = fetch(
         "SELECT s.receipt_id FROM receipts_receiptstate s WHERE "
         f"s.obligation_id IN (SELECT obligation_id FROM receipts_receiptstate WHERE {these}) "
-        "AND EXISTS (SELECT 1 FROM delivery_sighting g WHERE g.receipt_id = s.receipt_id) AND NOT EXISTS "
-        "(SELECT 1 FROM receipts_receiptstate o WHERE o.obligation_id = s.obligation_id "
-        "AND o.receipt_id <> s.receipt_id AND NOT (o.state = 'cancelled'))",
+        "AND EXISTS (SELECT 1 FROM delivery_sighting g WHERE g.receipt_id = s.receipt_id AND g.answered_at IS NULL) "
+        "AND NOT EXISTS (SELECT 1 FROM receipts_receiptstate o WHERE o.obligation_id = s.obligation_id "
+        "AND o.receipt_id <> s.receipt_id AND o.state NOT IN ('cancelled', 'queued'))",
         parameters,
     )
     for head in writer.heads([int(row[0]) for row in rows], lock=True).values():

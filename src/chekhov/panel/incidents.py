@@ -32,7 +32,12 @@ def close(request: HttpRequest, uuid: UUID, pk: int) -> HttpResponse:
     """«Разобрано»."""
     incident = get_object_or_404(Incident.objects.select_related("receipt"), pk=pk, receipt__uuid=uuid)
     try:
-        incident_settle(incident=incident, actor=actor(request), note=request.POST.get("note", ""))
+        incident_settle(
+            incident=incident,
+            actor=actor(request),
+            note=request.POST.get("note", ""),
+            not_printed=request.POST.get("not_printed") == "on",
+        )
     except Refusal as refusal:
         refused(request, refusal)
     else:

@@ -42,16 +42,20 @@ def incidents_forbid(*, obligation_id: int) -> None:
         )
 
 
-def incident_close(*, incident: Incident, actor: User, note: str) -> None:
-    """Close an incident: somebody has looked into it. Raises Invalid (`note`), Conflict (`incident_closed`)."""
+def incident_close(*, incident: Incident, actor: User, note: str, finding: str = "") -> None:
+    """Close an incident: somebody has looked into it; `finding` is what he chose.
+
+    Raises Invalid (`note`), Conflict (`incident_closed`).
+    """
     note = " ".join(note.split())
     if not 3 <= len(note) <= 300:
         raise Invalid("note", "Напишите, что выяснили: от 3 до 300 символов.", next_step="Заполните поле.")
+    note = f"{note} ({finding})" if finding else note
     with writing():
         touched = affected(
             "UPDATE receipts_incident SET closed_at = %s, closed_by = %s, note = %s "
             "WHERE id = %s AND closed_at IS NULL",
-            [instant(now()), actor.actor_name, note, incident.pk],
+            [instant(now()), actor.actor_name, note[:300], incident.pk],
         )
         if not touched:
             raise Conflict("incident_closed", "Это происшествие уже разобрано.", next_step="Обновите страницу.")

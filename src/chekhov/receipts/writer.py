@@ -78,6 +78,8 @@ _TOUCH_COLUMNS = {
     "polls": "integer",
     "ref": "text",
     "key_number": "smallint",
+    "account": "bigint",
+    "queue": "bigint",
     "error_code": "text",
     "error_text": "text",
 }
@@ -266,6 +268,7 @@ class Touch:
     error_code: str = ""
     error_text: str = ""
     key_number: int | None = None  # None: unchanged
+    lane: tuple[int, int] | None = None  # the account and queue where it is asked about; None: unchanged
 
 
 def touch(touches: Sequence[Touch]) -> None:
@@ -284,6 +287,7 @@ def touch(touches: Sequence[Touch]) -> None:
                 item.polls,
                 item.provider_ref,
                 item.key_number,
+                *(item.lane or (None, None)),
                 item.error_code[:40],
                 item.error_text[:500],
             )
@@ -292,7 +296,8 @@ def touch(touches: Sequence[Touch]) -> None:
     )
     execute(
         f"WITH {listed} UPDATE receipts_receiptstate AS s SET polls = v.polls, provider_ref = v.ref, "
-        "key_number = COALESCE(v.key_number, s.key_number), error_code = v.error_code, error_text = v.error_text, "
+        "key_number = COALESCE(v.key_number, s.key_number), account_id = COALESCE(v.account, s.account_id), "
+        "queue = COALESCE(v.queue, s.queue), error_code = v.error_code, error_text = v.error_text, "
         f"due_ms = CASE WHEN v.due_in IS NULL THEN NULL ELSE {clock} + v.due_in END "
         "FROM v WHERE s.receipt_id = v.id AND s.version = v.version",
         parameters,
