@@ -6,10 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
 from chekhov.config.clock import now
+from chekhov.delivery.models import Sighting
+from chekhov.delivery.sightings import sighted
 from chekhov.people.models import Action
 from chekhov.receipts.incidents import SECOND_DOCUMENT, incident_open
 from chekhov.receipts.models import Incident, Obligation, Receipt
@@ -307,6 +310,24 @@ def test_an_incident_stays_until_somebody_closes_it_with_a_word(panel: Client, s
     assert "Второго чека нет" in closed
     assert "Возможно, пробиты два чека." not in text_of(panel.get("/admin/"))
     assert Action.objects.get(kind="incident_close").summary == "Второго чека нет"
+
+
+def test_a_failed_receipt_under_an_incident_is_settled_first(panel: Client, shop: Shop) -> None:
+    receipt = move(shop.receipt(), State.SENDING, State.ACCEPTED, State.FAILED)
+    with transaction.atomic():
+        sighted(receipt_id=receipt.pk, key_number=1, provider_ref="501")
+    incident_open(receipt_id=receipt.pk, code=SECOND_DOCUMENT, text="Сервис сообщил, что прежняя задача 501 пробита.")
+    card = reverse("panel:receipt", args=[receipt.uuid])
+    retry = reverse("panel:receipt_retry", args=[receipt.uuid])
+    assert retry not in panel.get(card).content.decode(), "what would be refused is not offered"
+    assert "сначала разберите происшествие" in text_of(panel.post(retry, follow=True))
+
+    close = reverse("panel:incident_close", args=[receipt.uuid, Incident.objects.get().pk])
+    panel.post(close, {"note": "В кабинете нет", "not_printed": "on"})
+
+    assert Sighting.objects.get().answer == "person"
+    assert "прежний чек не пробит" in Action.objects.get(kind="incident_close").summary
+    assert retry in panel.get(card).content.decode()
 
 
 def test_an_outcome_that_may_still_come_is_not_settled_by_hand(panel: Client, shop: Shop) -> None:

@@ -53,6 +53,7 @@ REASONS = {
     "standby_stays": "На резервную кассу не переводится",
     "brought_back": "Возвращён на прежнюю кассу",
     "old_key_printed": "Пробит по прежней задаче",
+    "former_printed": "Отменён: прежний чек этой оплаты пробит",
 }
 VERDICTS = {
     Verdict.VERIFIED.value: "подпись верна",
@@ -114,6 +115,8 @@ def _context(receipt: Receipt) -> dict[str, Any]:
         document = load(receipt.document)
     except CodecError:
         document = None
+    incidents = incidents_of(receipt)
+    is_held = any(incident.closed_at is None for incident, _ in incidents)
     return {
         "receipt": receipt,
         "status": receipt.status,
@@ -122,9 +125,9 @@ def _context(receipt: Receipt) -> dict[str, Any]:
         "next_step": next_step_of(receipt.status),
         "is_trouble": state.value in TROUBLE,
         "is_moving": state in _WAITING or bool(receipt.status.wanted),
-        "can_retry": state is State.FAILED and not receipt.status.wanted,
+        "can_retry": state is State.FAILED and not receipt.status.wanted and not is_held,
         "can_cancel": state in {State.FAILED, State.REFUSED, State.QUEUED} and not receipt.status.wanted,
-        "incidents": incidents_of(receipt),
+        "incidents": incidents,
         "can_settle": state is State.UNKNOWN and is_settleable(receipt, receipt.status.key_number),
         "can_send_again": receipt.status.error_code == PERSON_DECIDES,
         "can_find": state in {State.UNKNOWN, State.ACCEPTED} and not receipt.status.provider_ref,
