@@ -39,7 +39,7 @@ FULL = Scale(
     job=24_000, job_slow=20_000, peers=1, old=1_000_000, pages=60,
 )  # fmt: skip
 SHORT = replace(
-    FULL, memory=15_000, busy=800, job=24_000, job_slow=10_000, peers=0.7, old=30_000, pages=30,
+    FULL, rounds=2, memory=15_000, busy=800, job_slow=10_000, peers=0.7, old=30_000, pages=30,
 )  # fmt: skip
 QUICK = Scale(
     rounds=1, single=600, batch=2000, deliver=2000, slow_seconds=2.5, idle=60, memory=3000, busy=500,
