@@ -334,7 +334,7 @@ class Claimer:
 
 
 def _later(head: writer.Head) -> writer.Touch:
-    """Queued, and not to be sent while its fact may have a document already: looked at again in a minute."""
+    """Not to be sent, or sent again, while its fact may have a document already: looked at again in a minute."""
     return writer.Touch(
         head.receipt_id,
         head.version,
