@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -74,7 +75,7 @@ class Chaos:
         self._dice.choices([act for _, act in self._kinds], weights)[0]()
 
     def tick(self) -> None:
-        """Undo what has lasted for its time: start what was killed, wake what was stopped, end the provider's whims."""
+        """Undo what has lasted for its time: start what was killed, end the provider's whims. Sleepers wake by themselves."""
         moment = time.monotonic()
         due = [act for at, act in self._later if at <= moment]
         self._later = [(at, act) for at, act in self._later if at > moment]
@@ -114,7 +115,10 @@ class Chaos:
             member.signal(signal.SIGCONT)
             member.stopped = False
 
-        self._after(LEASE_SECONDS + self._dice.uniform(0.5, 4), wake)
+        # by a thread of its own: whoever calls `tick` may be waiting for a lock that the sleeper holds
+        alarm = threading.Timer(LEASE_SECONDS + self._dice.uniform(0.5, 4), wake)
+        alarm.daemon = True
+        alarm.start()
 
     def end_a_worker(self) -> None:
         member = self._dice.choice(self._house.workers)

@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from chekhov.emulator.testing import EmulatorProcess
-from chekhov.supervision import free_port
+from soak.ports import HeldPort
 
 ROOT = Path(__file__).resolve().parent.parent
 LEASE_SECONDS, CONNECT_SECONDS, READ_SECONDS = 5, 1, 2
@@ -121,7 +121,8 @@ class House:
         self.web_host = web_host
         self.folder = Path(tempfile.mkdtemp(prefix="chekhov-soak-"))
         self.address = address or f"sqlite:///{self.folder / 'chekhov.sqlite3'}"
-        self.ports = [free_port() for _ in range(webs)]
+        self._held = [HeldPort() for _ in range(webs)]
+        self.ports = [held.number for held in self._held]
         self.base_url = f"http://{web_host}:{self.ports[0]}"
         flags = [text for queue in QUEUES[1:] for text in ("--queue", str(queue))]
         self.emulator = EmulatorProcess(
@@ -156,6 +157,8 @@ class House:
                 if stream is not None:
                     stream.close()
         self.emulator.stop()
+        for held in self._held:
+            held.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:

@@ -34,6 +34,7 @@ from chekhov.directory.services import installation_uuid
 from chekhov.emulator import Switches
 from chekhov.emulator.testing import EmulatorProcess
 from chekhov.registers.models import Register
+from soak.ports import HeldPort
 from tests import factories
 from tests.faults.truth import hurry_all
 
@@ -309,6 +310,13 @@ def installation(database: str, emulator: EmulatorProcess, tmp_path: Path, setti
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 stream.close()
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """For a web process of this test alone."""
+    with HeldPort() as held:
+        yield held.number
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 10) -> None:

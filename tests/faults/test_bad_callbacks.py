@@ -22,7 +22,6 @@ from chekhov.delivery.models import Callback
 from chekhov.people.services import apikey_create
 from chekhov.receipts.models import ReceiptEvent
 from chekhov.receipts.states import State
-from chekhov.supervision import free_port
 from tests import factories
 from tests.faults.conftest import Installation, wait_for
 from tests.faults.truth import all_in, assert_books_agree, states
@@ -78,8 +77,7 @@ class Web:
 
 
 @pytest.fixture
-def web(installation: Installation, settings: Any) -> Iterator[Web]:
-    port = free_port()
+def web(installation: Installation, settings: Any, port: int) -> Iterator[Web]:
     settings.CHEKHOV_BASE_URL = f"http://127.0.0.1:{port}"
     process = installation.start("-m", "chekhov.cli", "web", "--port", str(port))
     key = apikey_create(source=factories.source("site"), name="site")[1]

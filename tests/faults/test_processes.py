@@ -135,10 +135,10 @@ def test_a_worker_that_slept_past_its_leases_wakes_and_disturbs_nothing(installa
     installation.emulator.faults(rule)
     installation.sell(5)
     sleeper = installation.start_worker()
-    wait_for(lambda: states()["sending"] == 5, 20)
-    owner = Attempt.objects.values_list("owner", flat=True)[0]
-
+    wait_for(lambda: len(installation.emulator.receipts()) == 5, 20)
     os.kill(sleeper.pid, signal.SIGSTOP)
+    assert "sending" in states(), "it was stopped before its answers came"
+    owner = Attempt.objects.values_list("owner", flat=True)[0]
     wait_for(lambda: len(printed(installation.emulator)) == 5, 10)
     end_leases()
     installation.deliver(FISCALIZED)

@@ -9,7 +9,6 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from chekhov.supervision import free_port
 from tests.faults.conftest import Installation, wait_for
 
 # The signal goes to a thread that is not the main one: Python notes it, and nothing interrupts the main thread's wait,
@@ -61,8 +60,7 @@ def answers(port: int) -> bool:
         return False
 
 
-def test_the_web_server_is_stopped_as_soon_as_it_answers(installation: Installation) -> None:
-    port = free_port()
+def test_the_web_server_is_stopped_as_soon_as_it_answers(installation: Installation, port: int) -> None:
     parent = installation.start("-m", "chekhov.cli", "web", "--port", str(port))
     wait_for(lambda: answers(port), 30)
 
@@ -72,9 +70,8 @@ def test_the_web_server_is_stopped_as_soon_as_it_answers(installation: Installat
     assert not answers(port)
 
 
-def test_a_web_process_does_not_outlive_its_parent(installation: Installation) -> None:
+def test_a_web_process_does_not_outlive_its_parent(installation: Installation, port: int) -> None:
     """Killed with SIGKILL the parent tells nobody; the port must be free for the next one."""
-    port = free_port()
     parent = installation.start("-m", "chekhov.cli", "web", "--port", str(port))
     wait_for(lambda: answers(port), 30)
     (child,) = children_of(parent.pid)

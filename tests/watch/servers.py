@@ -8,7 +8,6 @@ import email
 import email.policy
 import http.server
 import json
-import socket
 import socketserver
 import ssl
 import threading
@@ -185,9 +184,3 @@ def _running(server: Any) -> Iterator[Any]:
         server.shutdown()
         server.server_close()
         thread.join(10)
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from chekhov.supervision import free_port
 from chekhov.watch.channels import SendFailed, Target, mail, send
 from chekhov.watch.messages import LONGEST_TEXT, Message, compose
 from chekhov.watch.models import Notice
 from tests.watch.conftest import SIGNING, TOKEN
-from tests.watch.servers import Inbox, Mail, free_port
+from tests.watch.servers import Inbox, Mail
 
 
 def message(text: str = "Касса не пробивает чеки.") -> Message:

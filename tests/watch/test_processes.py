@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from tests.watch.servers import Inbox, free_port, http_inbox
+from chekhov.supervision import free_port
+from tests.watch.servers import Inbox, http_inbox
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.timeout(240)
