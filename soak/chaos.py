@@ -75,7 +75,7 @@ class Chaos:
         self._dice.choices([act for _, act in self._kinds], weights)[0]()
 
     def tick(self) -> None:
-        """Undo what has lasted for its time: start what was killed, end the provider's whims. Sleepers wake by themselves."""
+        """Undo what has lasted for its time: start what was killed, end the provider's whims; sleepers wake alone."""
         moment = time.monotonic()
         due = [act for at, act in self._later if at <= moment]
         self._later = [(at, act) for at, act in self._later if at > moment]
