@@ -22,17 +22,6 @@ from tests.integration import delivering
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def register() -> Register:
-    return factories.register(factories.region("msk", factories.organization()))
-
-
-@pytest.fixture
-def receipt(register: Register) -> Receipt:
-    factories.pay(factories.invoice(factories.customer(register.region)))
-    return Receipt.objects.get()
-
-
 def notify(account: Account, *, secret: str = "demo-secret", url: str = "", raw: bytes = b"", **content: Any) -> int:
     body = raw or json.dumps({"id": 501, "state": "done", **content}).encode()
     signature = sign(secret, "POST", url or notification_link(account), body)

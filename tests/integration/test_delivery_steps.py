@@ -33,17 +33,6 @@ from tests.integration.delivering import LOST, NOT_SENT, accepted, answer, claim
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def register() -> Register:
-    return factories.register(factories.region("msk", factories.organization()))
-
-
-@pytest.fixture
-def receipt(register: Register) -> Receipt:
-    factories.pay(factories.invoice(factories.customer(register.region)))
-    return Receipt.objects.get()
-
-
 def state() -> ReceiptState:
     return ReceiptState.objects.get()
 

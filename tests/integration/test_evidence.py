@@ -55,17 +55,6 @@ UNKNOWN_TASK = Unsure(
 )
 
 
-@pytest.fixture
-def register() -> Register:
-    return factories.register(factories.region("msk", factories.organization()))
-
-
-@pytest.fixture
-def receipt(register: Register) -> Receipt:
-    factories.pay(factories.invoice(factories.customer(register.region)))
-    return Receipt.objects.get()
-
-
 def state() -> ReceiptState:
     return ReceiptState.objects.order_by("pk")[0]
 

@@ -43,22 +43,6 @@ from tests.integration.test_callbacks import notify, state
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def register() -> Register:
-    return factories.register(factories.region("msk", factories.organization()))
-
-
-@pytest.fixture
-def receipt(register: Register) -> Receipt:
-    factories.pay(factories.invoice(factories.customer(register.region)))
-    return Receipt.objects.get()
-
-
-@pytest.fixture
-def person() -> User:
-    return factories.user()
-
-
 def retried(receipt: Receipt, person: User) -> Job:
     """The first task has failed, a person asked for another try, and the second key is being sent."""
     through_to_failed()

@@ -30,13 +30,6 @@ ROADS: dict[State, tuple[State, ...]] = {
 }
 
 
-@pytest.fixture
-def receipt() -> Receipt:
-    register = factories.register(factories.region("msk", factories.organization()))
-    factories.pay(factories.invoice(factories.customer(register.region)))
-    return Receipt.objects.get()
-
-
 def head(receipt: Receipt) -> writer.Head:
     return writer.heads([receipt.pk])[receipt.pk]
 

@@ -317,39 +317,19 @@ class Claimer:
             log.exception("claim.unreadable_document", receipt=head.receipt_id)
             text = "Чек не удалось прочитать или записать на языке сервиса: это ошибка программы."
             incident_open(receipt_id=head.receipt_id, code=UNREADABLE, text=text)
-            writer.touch(
-                [
-                    writer.Touch(
-                        head.receipt_id,
-                        head.version,
-                        3_600_000,
-                        head.polls,
-                        head.provider_ref,
-                        error_code=UNREADABLE,
-                        error_text=text,
-                    )
-                ]
-            )
+            writer.touch([_aside(head, 3_600_000, UNREADABLE, text)])
         return None
 
 
 def _later(head: writer.Head) -> writer.Touch:
     """Not to be sent, or sent again, while its fact may have a document already: looked at again in a minute."""
-    return writer.Touch(
-        head.receipt_id,
-        head.version,
-        60_000,
-        head.polls,
-        head.provider_ref,
-        error_code=HELD,
-        error_text=HELD_TEXT,
-    )
+    return _aside(head, 60_000, HELD, HELD_TEXT)
 
 
 def _for_a_person(head: writer.Head) -> writer.Touch:
     """A repeat is no mere question: where the call before did not arrive, it makes a document."""
     text = "Повтор мог бы пробить второй чек: прежний, возможно, пробит. Нужно решение человека."
-    return writer.Touch(head.receipt_id, head.version, None, head.polls, error_code=PERSON_DECIDES, error_text=text)
+    return _aside(head, None, PERSON_DECIDES, text)
 
 
 def _not_by_itself(head: writer.Head) -> writer.Touch:
@@ -359,7 +339,14 @@ def _not_by_itself(head: writer.Head) -> writer.Touch:
         State.ACCEPTED: "Сервис принял чек, но не назвал номер задачи: впишите его из кабинета сервиса.",
     }.get(head.state, "")
     code = {State.UNKNOWN: PERSON_DECIDES, State.ACCEPTED: "task_unknown"}.get(head.state, "")
-    return writer.Touch(head.receipt_id, head.version, None, head.polls, error_code=code, error_text=text)
+    return _aside(head, None, code, text)
+
+
+def _aside(head: writer.Head, due_in_ms: int | None, code: str, text: str) -> writer.Touch:
+    """Nothing is called for this receipt, and the journal says why. None: nor will it be looked at again by itself."""
+    return writer.Touch(
+        head.receipt_id, head.version, due_in_ms, head.polls, head.provider_ref, error_code=code, error_text=text
+    )
 
 
 _ATTEMPT_COLUMNS = [
