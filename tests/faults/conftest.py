@@ -182,6 +182,51 @@ class Hooks:
         self._thread.join()
 
 
+class Mailbox:
+    """Where the emulator's notifications arrive. It says 200 and keeps them until somebody delivers them."""
+
+    def __init__(self) -> None:
+        self.letters: list[tuple[str, dict[str, str], bytes]] = []
+        letters = self.letters
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                letters.append((self.path, dict(self.headers.items()), body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def deliver(self, least: int = 1) -> None:
+        """Everything that has come, in its order; waits until there are so many."""
+        wait_for(lambda: len(self.letters) >= least)
+        for path, headers, body in self.letters:
+            _, _, provider, token = path.split("/")
+            assert callback_receive(provider=provider, token=token, headers=headers, body=body) == 200
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def mailbox(installation: Installation, settings: Any) -> Iterator[Mailbox]:
+    """Notifications arrive when the test says so."""
+    box = Mailbox()
+    settings.CHEKHOV_BASE_URL = box.url
+    yield box
+    box.close()
+
+
 @pytest.fixture
 def hooks(installation: Installation, settings: Any) -> Iterator[Hooks]:
     """Notifications arrive. Without this fixture they go to an address where nobody listens."""

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from chekhov.config.clock import now
-from chekhov.delivery.models import Attempt, Callback
+from chekhov.delivery.models import Attempt
 from chekhov.delivery.requests import receipt_absent, receipt_cancel
 from chekhov.errors import Conflict
 from chekhov.people.models import User
@@ -16,7 +16,7 @@ from chekhov.receipts.composing import Choices, receipt_form
 from chekhov.receipts.models import Incident, Obligation, Receipt
 from chekhov.receipts.states import State
 from tests import factories
-from tests.faults.conftest import Hooks, Installation
+from tests.faults.conftest import Installation, Mailbox
 from tests.faults.truth import all_in, assert_books_agree, hurry_all, printed
 
 FISCALIZED = all_in(State.FISCALIZED)
@@ -55,28 +55,18 @@ def cancel_on_a_false_word(receipt: Receipt) -> None:
     receipt_cancel(receipt=receipt, actor=person, reason="Не дождались")
 
 
-@pytest.fixture
-def late_hooks(installation: Installation, hooks: Hooks) -> Hooks:
-    installation.emulator.faults({"fault": "callback_late", "delay_ms": 1500})
-    return hooks
-
-
-def wait_for_the_notification(installation: Installation) -> None:
-    installation.deliver(lambda: Callback.objects.filter(verdict="verified").exists())
-
-
-def test_a_notification_brings_a_cancelled_receipt_back(installation: Installation, late_hooks: Hooks) -> None:
+def test_a_notification_brings_a_cancelled_receipt_back(installation: Installation, mailbox: Mailbox) -> None:
     receipt = lose_and_refuse(installation)
     cancel_on_a_false_word(receipt)
 
-    wait_for_the_notification(installation)
+    mailbox.deliver()
     installation.deliver(FISCALIZED)
 
     assert_books_agree(installation.emulator, facts=1)
 
 
 def test_a_receipt_that_has_taken_its_place_meanwhile_makes_it_an_incident(
-    installation: Installation, late_hooks: Hooks
+    installation: Installation, mailbox: Mailbox
 ) -> None:
     """Nothing can undo two documents. They are said aloud."""
     receipt = lose_and_refuse(installation)
@@ -86,8 +76,8 @@ def test_a_receipt_that_has_taken_its_place_meanwhile_makes_it_an_incident(
     second = receipt_form(obligation_id=Obligation.objects.get().pk, choices=choices, actor=person)
     installation.emulator.clear_faults()
 
-    wait_for_the_notification(installation)
     installation.deliver(lambda: Receipt.objects.get(pk=second.pk).status.state == State.FISCALIZED)
+    mailbox.deliver(2)
     installation.deliver(lambda: Incident.objects.filter(closed_at__isnull=True).exists())
 
     assert Incident.objects.get().receipt == receipt
@@ -95,14 +85,14 @@ def test_a_receipt_that_has_taken_its_place_meanwhile_makes_it_an_incident(
 
 
 def test_a_notification_about_a_refused_receipt_stops_a_second_one(
-    installation: Installation, late_hooks: Hooks
+    installation: Installation, mailbox: Mailbox
 ) -> None:
     receipt = lose_and_refuse(installation)
     person = factories.user()
     with time_machine.travel(now() + timedelta(hours=1)):
         receipt_absent(receipt=receipt, actor=person, reason="В кабинете не видно")
 
-    wait_for_the_notification(installation)
+    mailbox.deliver()
 
     assert Incident.objects.get(closed_at__isnull=True).receipt == receipt
     receipt_cancel(receipt=receipt, actor=person, reason="Не дождались")

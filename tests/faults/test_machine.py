@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.server
 import itertools
 import math
 import os
 import tempfile
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +45,14 @@ from chekhov.receipts.models import Obligation, Receipt
 from chekhov.receipts.states import State
 from chekhov.registers.transport import session
 from tests import factories
-from tests.faults.conftest import CONNECT_SECONDS, LEASE_SECONDS, READ_SECONDS, Installation, fresh_database
+from tests.faults.conftest import (
+    CONNECT_SECONDS,
+    LEASE_SECONDS,
+    READ_SECONDS,
+    Installation,
+    Mailbox,
+    fresh_database,
+)
 from tests.faults.truth import assert_books_agree, end_leases, hurry_all
 
 EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "20"))
@@ -78,35 +83,6 @@ FAULTS: tuple[dict[str, Any], ...] = (
 LIES = tuple(fault for fault in FAULTS if fault["fault"] in ("late_done", "device_error"))
 TROUBLES = (*(fault for fault in FAULTS if fault.get("match") != {"method": "GET"}), *LIES, *LIES)
 CONDITIONS = ("passive", "offline", "paper_out")
-
-
-class Mailbox:
-    """Where the emulator's notifications arrive. It says 200 and keeps them until somebody delivers them."""
-
-    def __init__(self) -> None:
-        self.letters: list[tuple[str, dict[str, str], bytes]] = []
-        letters = self.letters
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                letters.append((self.path, dict(self.headers.items()), body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @dataclass(slots=True)

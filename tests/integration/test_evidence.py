@@ -104,7 +104,7 @@ def test_a_late_answer_about_a_refused_receipt_stops_a_second_one(receipt: Recei
     receipt_cancel(receipt=receipt, actor=person(), reason="Не дождались")
     with pytest.raises(Conflict) as refusal:
         form_again(receipt)
-    assert refusal.value.code == "incident_open"
+    assert refusal.value.code == "asked_again"
 
 
 def test_a_late_answer_about_a_cancelled_receipt_is_asked_about(receipt: Receipt) -> None:

@@ -294,6 +294,8 @@ def test_the_provider_has_the_second_task_after_all(receipt: Receipt, person: Us
 def test_no_third_key_goes_out_while_the_second_task_may_print(receipt: Receipt, person: User) -> None:
     second, question = back_under_the_first_key(receipt, person)
     answer(second, accepted(second, "502"))
+    assert answer(question, failed(question)) == "accepted", "asked before that was known"
+    question = claim_one()
     assert answer(question, failed(question)) == "failed"
 
     (asked,) = claim()

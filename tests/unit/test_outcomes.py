@@ -20,6 +20,8 @@ from chekhov.delivery.outcomes import (
 )
 from chekhov.drivers.contract import (
     Accepted,
+    Capabilities,
+    Dedup,
     Done,
     ErrorKind,
     Failed,
@@ -38,7 +40,7 @@ from chekhov.drivers.komtet.driver import CAPABILITIES
 from chekhov.fiscal.document import FiscalResult
 from chekhov.fiscal.money import Money
 from chekhov.receipts.states import State, is_lawful
-from chekhov.receipts.writer import Head
+from chekhov.receipts.writer import Change, Head
 
 S = State
 RESULT = FiscalResult("9999078900012345", 7, "1", "20261124T1015", 1, Money(100))
@@ -76,9 +78,11 @@ def head(state: State, **values: object) -> Head:
     return Head(1, UUID(int=1), state, 3, "code", **{**fields, **values})  # type: ignore[arg-type]
 
 
-def submitted(state: State, name: str, *, others_absent: bool, **values: object) -> Decision:
+def submitted(
+    state: State, name: str, *, others_absent: bool, capabilities: Capabilities = CAPABILITIES, **values: object
+) -> Decision:
     return after_submission(
-        head(state, **values), SUBMISSIONS[name], CAPABILITIES, others_absent=others_absent, attempts=1
+        head(state, **values), SUBMISSIONS[name], capabilities, others_absent=others_absent, attempts=1
     )
 
 
@@ -122,6 +126,7 @@ TABLE = [
     (S.UNKNOWN, "unsure", False, "later"),
     (S.QUEUED, "accepted", False, S.ACCEPTED),
     (S.QUEUED, "known, unnamed", False, S.ACCEPTED),
+    (S.QUEUED, "done", False, S.FISCALIZED),
     (S.QUEUED, "refused input", True, "nothing"),
     (S.QUEUED, "unsure", True, "nothing"),
     (S.ACCEPTED, "accepted", True, "nothing"),
@@ -129,7 +134,7 @@ TABLE = [
     (S.FAILED, "accepted", True, "nothing"),
     *[(state, name, True, "nothing") for state in (S.FISCALIZED, S.REFUSED) for name in SUBMISSIONS],
     *[
-        (S.CANCELLED, name, True, "later" if name in ("accepted", "known", "done") else "nothing")
+        (S.CANCELLED, name, True, {"accepted": "later", "known": "later", "done": S.FISCALIZED}.get(name, "nothing"))
         for name in SUBMISSIONS
     ],
 ]
@@ -157,7 +162,7 @@ def test_a_given_up_receipt_that_was_taken_after_all_is_told(state: State, name:
     decision = submitted(state, name, others_absent=True, provider_ref="")
 
     is_there = name in ("accepted", "known", "known, unnamed", "done")
-    assert bool(decision.incident or decision.touch) == is_there
+    assert bool(decision.incident or decision.touch or decision.result) == is_there
 
 
 def test_vague_answers_about_a_cancelled_receipt_end_with_a_person() -> None:
@@ -245,7 +250,12 @@ POLL_TABLE = [
     (S.FAILED, "done", S.FISCALIZED),
     (S.FAILED, "failed", "later"),
     *[(S.CANCELLED, name, S.FISCALIZED if name == "done" else "later") for name in POLLS],
-    *[(state, name, "nothing") for state in (S.QUEUED, S.SENDING, S.FISCALIZED, S.REFUSED) for name in POLLS],
+    *[
+        (state, name, S.FISCALIZED if name == "done" else "nothing")
+        for state in (S.QUEUED, S.SENDING)
+        for name in POLLS
+    ],
+    *[(state, name, "nothing") for state in (S.FISCALIZED, S.REFUSED) for name in POLLS],
 ]
 
 
@@ -333,11 +343,49 @@ def test_questions_back_off() -> None:
 
 
 def test_contradicting_figures_wait_for_a_person() -> None:
-    decision = contradicted(head(S.ACCEPTED), "FISCAL_MISMATCH", "Не тот итог")
+    accepted = head(S.ACCEPTED)
+
+    decision = contradicted(accepted, Change(accepted, S.FISCALIZED, "done"), "FISCAL_MISMATCH", "Не тот итог")
 
     assert decision.touch is not None
     assert decision.touch.due_in_ms is None
     assert decision.result is None
+    assert decision.sighting is None, "its own task is asked about again when the incident is closed"
+
+
+def test_contradicting_figures_of_an_old_task_do_not_put_off_what_waits_in_the_queue() -> None:
+    queued = head(S.QUEUED, key_number=2, provider_ref="")
+
+    change = Change(queued, S.FISCALIZED, "old_key_printed", key_number=1, provider_ref="501")
+    decision = contradicted(queued, change, "FISCAL_MISMATCH", "Не тот итог")
+
+    assert decision.touch is None
+    assert decision.sighting == (1, "501"), "it is held by that"
+
+
+def test_figures_of_a_receipt_that_was_refused_are_an_incident() -> None:
+    decision = after_poll(head(S.REFUSED), POLLS["done"], CAPABILITIES)
+
+    assert decision.incident
+    assert decision.sighting == (1, "501")
+
+
+@pytest.mark.parametrize(("state", "is_sighted"), [(S.ACCEPTED, True), (S.FAILED, True), (S.FISCALIZED, False)])
+def test_a_service_that_takes_one_key_twice_is_an_incident(state: State, is_sighted: bool) -> None:
+    weak = replace(CAPABILITIES, dedup=Dedup.NONE)
+
+    decision = submitted(state, "accepted", others_absent=True, provider_ref="400", capabilities=weak)
+
+    assert decision.incident
+    assert bool(decision.sighting) == is_sighted
+
+
+def test_where_a_key_is_never_taken_twice_the_number_that_was_known_was_wrong() -> None:
+    decision = submitted(S.ACCEPTED, "accepted", others_absent=True, provider_ref="400")
+
+    assert decision.touch is not None
+    assert (decision.touch.provider_ref, decision.touch.due_in_ms) == ("501", 0)
+    assert not decision.incident
 
 
 @pytest.mark.parametrize("name", SUBMISSIONS)

@@ -45,6 +45,7 @@ TABLES = (
             "lease_owner",
             "lease_until_ms",
             "polls",
+            "words",
             "provider_ref",
             "wanted",
             "wanted_by",

@@ -16,7 +16,7 @@ from django.utils import timezone
 from chekhov.config.database import fetch, uid, writing
 from chekhov.delivery.jobs import key_of, uuid_of_first_key
 from chekhov.delivery.models import Callback, CallbackUrl
-from chekhov.delivery.sightings import ask, sighted
+from chekhov.delivery.sightings import ask, displaced, sighted
 from chekhov.drivers import registry
 from chekhov.drivers.contract import CallbackVerdict, Verdict
 from chekhov.receipts import writer
@@ -111,7 +111,7 @@ def _effect(receipt_id: int | None, verdict: CallbackVerdict) -> str:
         return "task_learned"
     if head.state in (State.REFUSED, State.CANCELLED):
         return _printed_after_all(head, verdict)
-    if writer.hurry([receipt_id]):
+    if writer.hurry([receipt_id], told=True):
         return "hurried"
     if head.state is State.SENDING and verdict.provider_id and not head.provider_ref:
         # it waits for the answer of its POST; should that be lost, or a refusal, the task is known all the same
@@ -130,6 +130,8 @@ def _printed_after_all(head: writer.Head, verdict: CallbackVerdict) -> str:
     if verdict.state != "done" or not ref:
         return "nothing_new"
     if head.state is State.CANCELLED:
+        displaced(head, ref)
+        sighted(receipt_id=head.receipt_id, key_number=head.key_number, provider_ref=ref)
         writer.touch([writer.Touch(head.receipt_id, head.version, 0, head.polls, ref)])
         return "task_learned"
     text = f"Сервис сообщил, что задача {ref} пробита, а чек значится отклонённым."
@@ -151,6 +153,7 @@ def _earlier_key(head: writer.Head, verdict: CallbackVerdict) -> str:
     )
     is_asked = False
     if numbers and verdict.provider_id:
+        displaced(head, verdict.provider_id)
         sighted(receipt_id=head.receipt_id, key_number=numbers[0][0], provider_ref=verdict.provider_id)
         is_asked = ask(head, numbers[0][0], verdict.provider_id)
     if is_asked and head.state in (State.QUEUED, State.CANCELLED):

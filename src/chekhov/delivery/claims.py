@@ -132,7 +132,7 @@ class Claimer:
                 continue
             kind: JobKind | None = JobKind.POLL
             if not head.provider_ref:
-                kind = _KINDS.get(self._way(channel, head)) if head.state is not State.CANCELLED else None
+                kind = self._question_by_key(channel, head)
             if kind is JobKind.ASK and item.held is not Held.NO:
                 touches.append(_later(head) if item.held is Held.ASKING else _for_a_person(head))
                 continue
@@ -205,6 +205,7 @@ class Claimer:
                 key_of(item.head.uuid, item.head.key_number),
                 item.head.provider_ref,
                 item.head.wanted,
+                item.head.words,
                 number,
                 body,
                 place_ms=item.due_ms,
@@ -247,11 +248,18 @@ class Claimer:
                 key_of(head.uuid, head.key_number),
                 head.provider_ref,
                 head.wanted,
+                head.words,
                 attempt_number=last.get(head.receipt_id, 0),
                 asked_at=asked_at,
             )
             for kind, head in asked
         ]
+
+    def _question_by_key(self, channel: Channel, head: writer.Head) -> JobKind | None:
+        """How to ask about a receipt whose task has no number; None where it cannot be asked about by itself."""
+        if head.state is State.FAILED:  # a repeat of a key that has failed asks nothing
+            return JobKind.LOOKUP if channel.driver.capabilities.lookup_by_key else None
+        return _KINDS.get(self._way(channel, head)) if head.state is not State.CANCELLED else None
 
     @staticmethod
     def _way(channel: Channel, head: writer.Head) -> Way:

@@ -89,7 +89,7 @@ def _statement(lane: LaneRow, state: State, limit: int, now_ms: int, which: str)
 
 
 def _due(row: Sequence[Any]) -> Due:
-    return Due(writer.head_of(row), row[11], row[12], bool(row[13]), Held(row[14]))
+    return Due(writer.head_of(row), row[12], row[13], bool(row[14]), Held(row[15]))
 
 
 def _not_in(column: str, ids: Sequence[int]) -> str:

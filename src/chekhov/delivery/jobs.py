@@ -50,6 +50,7 @@ class Job:
     key: str
     provider_ref: str = ""
     wanted: str = ""  # the person's wish that stood when the question was asked
+    words: int = 0  # how often the provider had spoken of the receipt by itself when the question was asked
     attempt_number: int = 0  # of a sending its own; of a question by key the last sending that it can speak of
     body: bytes = field(default=b"", repr=False)
     asked_at: datetime | None = None  # of a question: its answer says what was so then

@@ -141,10 +141,13 @@ class Sighting(models.Model):
     class Meta:
         verbose_name = "сведение о прежней задаче"
         verbose_name_plural = "сведения о прежних задачах"
-        indexes = [
-            models.Index(fields=["receipt"], condition=models.Q(answered_at__isnull=True), name="sighting_unanswered")
+        constraints = [
+            models.UniqueConstraint(  # what was answered may be sighted anew
+                fields=["receipt", "key_number", "provider_ref"],
+                condition=models.Q(answered_at__isnull=True),
+                name="sighting_open_once",
+            )
         ]
-        constraints = [models.UniqueConstraint(fields=["receipt", "key_number", "provider_ref"], name="sighting_once")]
 
 
 class Callback(models.Model):

@@ -79,6 +79,7 @@ class Decision:
     pause: Pause | None = None
     proves_absence: str = ""  # why every sending under the current key is known to have stored nothing
     incident: str = ""  # there may be a document that the journal has given up: a person has to look
+    sighting: tuple[int, str] | None = None  # of which task, by the number of its key and its own
 
 
 def stored_outcome(outcome: SubmitOutcome) -> tuple[Outcome, ProviderError | None, str]:
@@ -164,13 +165,12 @@ def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities, *, 
     `wanted` is the person's wish that stood when the question was asked: an answer fulfils only a wish that is older
     than the question. An answer that cannot be used puts off its own receipt only, never its neighbours.
     """
+    if isinstance(outcome, Done):
+        return _printed(head, outcome)
     if head.state not in (State.ACCEPTED, State.UNKNOWN, State.FAILED, State.CANCELLED):
         return Decision()
     polls = head.polls + 1
     wait_ms = _jittered(poll_wait_seconds(capabilities, polls) * 1000, head.receipt_id, polls)
-    if isinstance(outcome, Done):
-        change = Change(head, State.FISCALIZED, "done", provider_ref=head.provider_ref or outcome.ref.provider_id)
-        return Decision(change, result=outcome.result)
     if head.state is State.CANCELLED:
         return _cancelled(head, outcome, polls, wait_ms)
     if isinstance(outcome, Failed):
@@ -194,21 +194,49 @@ def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities, *, 
     return Decision(touch=touch, pause=_pause(error) if is_throttled else None)
 
 
+def _printed(head: Head, outcome: Done) -> Decision:
+    """The provider shows the figures. Whatever was taken for proven of this key before, they outweigh it."""
+    if head.state is State.FISCALIZED:
+        return Decision()
+    ref = head.provider_ref or outcome.ref.provider_id
+    if head.state is State.REFUSED:
+        text = f"Сервис показал пробитый чек (задача {ref or 'без номера'}), а чек значится отклонённым."
+        return Decision(incident=text, sighting=(head.key_number, ref) if ref else None)
+    return Decision(Change(head, State.FISCALIZED, "done", provider_ref=ref), result=outcome.result)
+
+
+def asked_once_more(head: Head, decision: Decision) -> Decision:
+    """An answer to a question that was asked before the provider spoke by itself: it is the older one, and neither
+    moves the receipt nor fulfils a wish.
+    """
+    return Decision(touch=Touch(head.receipt_id, head.version, 0, head.polls, head.provider_ref), pause=decision.pause)
+
+
 def after_lookup(
-    head: Head, outcome: LookupOutcome, capabilities: Capabilities, *, is_settled: bool, repeat_is_safe: bool
+    head: Head,
+    outcome: LookupOutcome,
+    capabilities: Capabilities,
+    *,
+    is_settled: bool,
+    repeat_is_safe: bool,
+    wanted: str = "",
 ) -> Decision:
     """What the answer to a question by our own key does to a receipt whose task has no number yet.
 
     `is_settled` says that no call of it can be under way any more: only then does a definite «there is none» prove that
     every sending under the key stored nothing. `repeat_is_safe`: the provider knows a repeat of a key for one.
     """
-    if head.state not in (State.UNKNOWN, State.ACCEPTED):
-        return _late(head, outcome, capabilities) if isinstance(outcome, Accepted | Done) else Decision()
+    if isinstance(outcome, Done):
+        return _printed(head, outcome)
     polls = head.polls + 1
     wait_ms = _jittered(retry_wait_seconds(capabilities, polls) * 1000, head.receipt_id, polls)
-    if isinstance(outcome, Done):
-        change = Change(head, State.FISCALIZED, "done", provider_ref=outcome.ref.provider_id or None)
-        return Decision(change, result=outcome.result)
+    if head.state is State.FAILED and not isinstance(outcome, Accepted):
+        if isinstance(outcome, Failed):
+            return _failed(head, outcome.error, wanted)
+        text = "Сервис не ответил, что стало с прежней задачей."
+        return Decision(touch=_look(head, wait_ms if head.wanted else None, polls=polls, code="not_found", text=text))
+    if head.state not in (State.UNKNOWN, State.ACCEPTED):
+        return _late(head, outcome, capabilities) if isinstance(outcome, Accepted) else Decision()
     if isinstance(outcome, Accepted):
         return _found(head, outcome, capabilities, polls, wait_ms)
     if isinstance(outcome, Failed):
@@ -261,9 +289,17 @@ def printed_under_earlier_key(head: Head, outcome: Done, key_number: int) -> Dec
     return Decision(change, result=outcome.result)
 
 
-def contradicted(head: Head, code: str, text: str) -> Decision:
-    """The provider says «done», but its figures cannot be those of this receipt: a person has to look."""
-    return Decision(touch=_look(head, None, code=code, text=text))
+def contradicted(head: Head, change: Change, code: str, text: str) -> Decision:
+    """The provider says «done», but its figures cannot be those of this receipt: a person has to look. What waits in
+    the queue is not put off: it is held by what was sighted.
+    """
+    number = change.key_number or head.key_number
+    ref = change.provider_ref or head.provider_ref
+    is_own = number == head.key_number and head.provider_ref in ("", ref)
+    sighting = (number, ref) if ref and (head.state is State.QUEUED or not is_own) else None
+    if head.state is State.QUEUED:
+        return Decision(sighting=sighting)
+    return Decision(touch=_look(head, None, code=code, text=text, ref=ref if is_own else None), sighting=sighting)
 
 
 def _absent_refused(head: Head, error: ProviderError, wait_ms: int) -> Decision:
@@ -300,8 +336,8 @@ def _failed(head: Head, error: ProviderError, wanted: str) -> Decision:
 
 
 def _cancelled(head: Head, outcome: PollOutcome, polls: int, wait_ms: int) -> Decision:
-    """A cancelled receipt is asked about because something said that its task lives. Only a clear answer ends that."""
-    if isinstance(outcome, Failed) or (isinstance(outcome, NotFound) and outcome.definite):
+    """A cancelled receipt is asked about because something said that its task lives. Only «failed» ends that."""
+    if isinstance(outcome, Failed):
         return Decision(touch=Touch(head.receipt_id, head.version, None, 0, head.provider_ref))
     is_vague = not isinstance(outcome, Pending) and polls >= _CANCELLED_POLLS
     due = None if is_vague else wait_ms
@@ -333,7 +369,16 @@ def _late(head: Head, outcome: SubmitOutcome, capabilities: Capabilities) -> Dec
     """An answer that came after the state had moved on. It can only add what proves that the task lives."""
     if isinstance(outcome, Accepted | Done):
         ref = outcome.ref.provider_id
-        if head.state is State.ACCEPTED and ref and not head.provider_ref:
+        task = (head.key_number, ref or head.provider_ref) if ref or head.provider_ref else None
+        is_second = bool(ref) and head.provider_ref not in ("", ref)
+        if is_second and head.state is State.ACCEPTED and capabilities.dedup is Dedup.STRONG:
+            return Decision(touch=Touch(head.receipt_id, head.version, 0, 0, ref))  # the number that it had was wrong
+        if is_second and head.state in (State.ACCEPTED, State.FAILED, State.FISCALIZED):
+            words = f"Сервис взял этот чек дважды под одним ключом: задачи {head.provider_ref} и {ref}."
+            return Decision(incident=words, sighting=task if head.state is not State.FISCALIZED else None)
+        if isinstance(outcome, Done):
+            return _printed(head, outcome)
+        if head.state in (State.ACCEPTED, State.FAILED) and ref and not head.provider_ref:
             return Decision(touch=Touch(head.receipt_id, head.version, 0, head.polls, ref))
         if head.state is State.QUEUED:  # its absence was taken for proven, and it is there
             return Decision(
@@ -347,12 +392,12 @@ def _late(head: Head, outcome: SubmitOutcome, capabilities: Capabilities) -> Dec
                     error_text="" if ref else "Сервис принял чек, но не назвал номер задачи.",
                 )
             )
-        if head.state is State.CANCELLED and (ref or head.provider_ref):
-            return Decision(touch=Touch(head.receipt_id, head.version, 0, 0, ref or head.provider_ref))
+        if head.state is State.CANCELLED and task is not None:
+            return Decision(touch=Touch(head.receipt_id, head.version, 0, 0, task[1]), sighting=task)
         if head.state in (State.REFUSED, State.CANCELLED):
             name = f"задача {ref}" if ref else "номер задачи не назван"
             words = f"Чек значится как «{head.state.label}», а сервис ответил, что принял его: {name}."
-            return Decision(incident=words)
+            return Decision(incident=words, sighting=task)
     if head.state is State.ACCEPTED and not head.provider_ref:
         # asked again for the number of a task that the provider has: not told this time either
         wait_ms = max(60, poll_wait_seconds(capabilities, head.polls + 1)) * 1000

@@ -169,11 +169,10 @@ def incident_settle(*, incident: Incident, actor: User, note: str, not_printed: 
         incident_close(incident=incident, actor=actor, note=note, finding=finding)
         if not_printed:
             answered_by_person(incident.receipt_id)
-        ask_again([incident.receipt_id])
-        if incident.code == FIGURES:
-            head = heads[incident.receipt_id]
-            if head.provider_ref and head.state in QUESTIONS:
-                writer.touch([writer.Touch(head.receipt_id, head.version, 0, 0, head.provider_ref)])
+        asked = ask_again([incident.receipt_id])
+        head = heads[incident.receipt_id]
+        if incident.code == FIGURES and head.state in QUESTIONS and incident.receipt_id not in asked:
+            writer.touch([writer.Touch(head.receipt_id, head.version, 0, 0, head.provider_ref)])
         waiting = ReceiptState.objects.filter(pk__in=heads, error_code=PERSON_DECIDES, state=State.UNKNOWN)
         for receipt_id in waiting.values_list("pk", flat=True):  # looked at anew: perhaps it need not wait any more
             writer.touch([writer.Touch(receipt_id, heads[receipt_id].version, 0, heads[receipt_id].polls)])
@@ -228,6 +227,7 @@ def receipt_leave_for_correction(*, receipt: Receipt, actor: User, reason: str) 
     """
     reason = _checked_reason(reason)
     with writing():
+        fact_lock(receipt.pk)
         head = _late_heads([receipt.pk])[receipt.pk]
         if present_anywhere([receipt.pk]):
             raise Conflict(
@@ -239,6 +239,7 @@ def receipt_leave_for_correction(*, receipt: Receipt, actor: User, reason: str) 
             head, State.CANCELLED, "left_for_correction", reason, error_code=NEEDS_CORRECTION, error_text=reason
         )
         assert writer.apply([change], actor=actor.actor_name), "the state was locked"
+        ask_again([receipt.pk])
         action_log(actor=actor, kind="receipt_correct", subject=str(receipt.uuid), summary=reason)
 
 

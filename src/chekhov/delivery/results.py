@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,8 +24,8 @@ from chekhov.config.database import (
 )
 from chekhov.delivery.absence import CLOCKS_APART, absence_write, longest_call, present_anywhere, proven_to
 from chekhov.delivery.breaker import LaneKey, hear_statement, hear_with, heard
-from chekhov.delivery.jobs import JobKind, Result, key_of
-from chekhov.delivery.lanes import lane_pause
+from chekhov.delivery.jobs import Job, JobKind, Result, key_of
+from chekhov.delivery.lanes import QUESTIONS, lane_pause
 from chekhov.delivery.outcomes import (
     PROVES_ABSENCE,
     PROVES_PRESENCE,
@@ -33,13 +34,14 @@ from chekhov.delivery.outcomes import (
     after_lookup,
     after_poll,
     after_submission,
+    asked_once_more,
     contradicted,
     earlier_key,
     printed_under_earlier_key,
     stored_outcome,
 )
 from chekhov.delivery.reconcile import is_repeat_safe
-from chekhov.delivery.sightings import answered, ask_again, asking, sighted
+from chekhov.delivery.sightings import answered, ask_again, asking, displaced, sighted, unanswered
 from chekhov.delivery.standby import bring_back
 from chekhov.drivers.contract import Accepted, Done, Failed, Refused, Unsent
 from chekhov.fiscal.document import Figures, FiscalResult
@@ -79,11 +81,34 @@ _FISCAL_COLUMNS = [
 
 
 def results_commit(results: Sequence[Result], owner: str) -> set[int]:
-    """Write a group of outcomes; the ids of the receipts that moved.
+    """Write outcomes, as one group; the ids of the receipts that moved.
+
+    Where there are several about one receipt, each finds what the one before has made of it, and what proves that a
+    task is there comes first: no other may send the same fact on its way again.
 
     One poisoned outcome must not hold back its neighbours: where a group cannot be written, each goes alone, and the
     first that cannot is raised after all the others have been written.
     """
+    moved: set[int] = set()
+    for group in _one_each(results):
+        moved |= _group_commit(group, owner)
+    return moved
+
+
+def _one_each(results: Sequence[Result]) -> list[list[Result]]:
+    """Groups with at most one result of each receipt."""
+    groups: list[list[Result]] = []
+    turns: Counter[int] = Counter()
+    for item in sorted(results, key=_weight):
+        turn = turns[item.job.receipt_id]
+        turns[item.job.receipt_id] += 1
+        if turn == len(groups):
+            groups.append([])
+        groups[turn].append(item)
+    return groups
+
+
+def _group_commit(results: Sequence[Result], owner: str) -> set[int]:
     try:
         return _commit(results, owner)
     except OperationalError:  # the database is away: all of them wait for it
@@ -126,28 +151,30 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         if strays:
             attempts |= _attempts(fetch(*_attempts_statement(strays)))
         now_ms = read_clock_ms() if any(isinstance(item.outcome, Unsent) for item in results) else 0
+        failed = _sightings_fail(results, heads)
+        doubted = unanswered([key for key in failed if heads[key].wanted])
         decisions: dict[int, Decision] = {}
-        for item in sorted(results, key=lambda item: _weight(item, heads.get(item.job.receipt_id))):
+        for item in _without_wishes(results, doubted):
             head = heads.get(item.job.receipt_id)
-            if head is None or item.job.receipt_id in decisions:
+            if head is None:
                 continue
             decision = _decide(item, head, owner, attempts.get(head.receipt_id, []), head.receipt_id in woken, now_ms)
-            if decision is None:
-                continue
-            if decision.incident:
-                incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=decision.incident)
-            if decision.change is not None or decision.touch is not None:
+            if decision is not None:
                 decisions[head.receipt_id] = decision
         if printed:
             _contradictions(decisions, heads, sealed=more[-2], taken=more[-1])
         _revivals(decisions, heads)
+        _evidence_write(decisions, heads)
         _keys_renew(decisions)
         changes = [item.change for item in decisions.values() if item.change is not None]
         moved = {change.head.receipt_id for change in changes}
         writer.apply_locked(changes, actor=actor)
         writer.touch([item.touch for item in decisions.values() if item.touch is not None])
-        _sightings_answer(results, moved)
-        ask_again([change.head.receipt_id for change in changes if change.to in (State.CANCELLED, State.FAILED)])
+        for item in results:
+            if item.job.kind is JobKind.POLL and isinstance(item.outcome, Done) and item.job.receipt_id in moved:
+                answered(receipt_id=item.job.receipt_id, provider_ref=item.job.provider_ref, answer="printed")
+        given_up = {change.head.receipt_id for change in changes if change.to in (State.CANCELLED, State.FAILED)}
+        ask_again(given_up | {key for key in failed if key not in moved})
         _fiscal_write({key: item.result for key, item in decisions.items() if item.result is not None and key in moved})
         _absences_write(decisions, heads, attempts, moved, actor)
         hear_with(news, lanes)
@@ -160,12 +187,9 @@ def _is_past(item: Result, head: writer.Head | None) -> bool:
     return head is not None and item.job.key != key_of(head.uuid, head.key_number)
 
 
-def _weight(item: Result, head: writer.Head | None) -> tuple[bool, int]:
-    """In which order a group is heard. An answer about a key that was given up comes first: it is evidence beside what
-    the current one says. Then what proves that a task is there: no other may send the same fact on its way again.
-    """
-    proof = 0 if isinstance(item.outcome, Done) else 1 if isinstance(item.outcome, Accepted) else 2
-    return not _is_past(item, head), proof
+def _weight(item: Result) -> int:
+    """In which order several answers about one receipt are heard."""
+    return 0 if isinstance(item.outcome, Done) else 1 if isinstance(item.outcome, Accepted) else 2
 
 
 def _decide(
@@ -224,12 +248,10 @@ def _decide_past(item: Result, head: writer.Head, attempts: Sequence[tuple[int, 
     if told_before and not isinstance(item.outcome, Done):
         return Decision()
     ref = item.outcome.ref.provider_id
-    question = None
-    if ref:
-        sighted(receipt_id=head.receipt_id, key_number=number, provider_ref=ref)
-        question = asking(head, number, ref)
     text = f"Сервис ответил, что взял этот чек при прежней отправке (задача {ref or 'без номера'}), а он ушёл снова."
-    return Decision(touch=question, incident=text)
+    if not ref:
+        return Decision(incident=text)
+    return Decision(touch=asking(head, number, ref), incident=text, sighting=(number, ref))
 
 
 def _key_numbers(head: writer.Head, attempts: Sequence[tuple[int, int, str]]) -> dict[str, int]:
@@ -246,6 +268,8 @@ def _decide_lookup(item: Result, head: writer.Head, attempts: Sequence[tuple[int
     if head.provider_ref:
         return None
     capabilities = item.job.channel.driver.capabilities
+    if _is_overtaken(item, head) and not isinstance(item.outcome, Accepted | Done):
+        return asked_once_more(head, Decision())
     sent = fetch(
         "SELECT MIN(sent_at), MAX(sent_at) FROM delivery_attempt WHERE receipt_id = %s AND key_number = %s",
         [head.receipt_id, head.key_number],
@@ -258,6 +282,7 @@ def _decide_lookup(item: Result, head: writer.Head, attempts: Sequence[tuple[int
         is_settled=bool(sent[1] is not None and sent[1] < border)
         and max(number for number, _, _ in attempts) == item.job.attempt_number,
         repeat_is_safe=is_repeat_safe(capabilities, age=_age(sent[0]), longest_call=longest_call()),
+        wanted=_wish(item.job),
     )
 
 
@@ -294,25 +319,41 @@ def _decide_poll(item: Result, head: writer.Head, attempts: Sequence[tuple[int, 
     """An answer about a task: this receipt's, or that of a key which was given up while the question was under way."""
     job = item.job
     if not _is_stray(item, head):
-        # an answer that waited long to be written fulfils no wish: the task is asked about once more
-        is_fresh = job.asked_at is not None and now() - job.asked_at <= longest_call()
-        wanted = job.wanted if is_fresh else ""
-        return after_poll(head, item.outcome, job.channel.driver.capabilities, wanted=wanted)  # type: ignore[arg-type]
+        decision = after_poll(
+            head,
+            item.outcome,  # type: ignore[arg-type]
+            job.channel.driver.capabilities,
+            wanted=_wish(job),
+        )
+        is_older = _is_overtaken(item, head) and head.state in QUESTIONS and not isinstance(item.outcome, Done)
+        return asked_once_more(head, decision) if is_older else decision
     if not isinstance(item.outcome, Done):
         return None
     if not head.provider_ref and not _is_past(item, head):  # its number was doubted meanwhile, and was right
         return after_poll(head, item.outcome, job.channel.driver.capabilities)
-    number = _key_numbers(head, attempts).get(job.key)
+    number = _key_numbers(head, attempts).get(job.key, None if _is_past(item, head) else head.key_number)
     current = [outcome for _, key_number, outcome in attempts if key_number == head.key_number]
     if head.state is State.QUEUED and number is not None and all(outcome in PROVES_ABSENCE for outcome in current):
         return printed_under_earlier_key(head, item.outcome, number)
-    question = None
-    if number is not None:
-        sighted(receipt_id=head.receipt_id, key_number=number, provider_ref=job.provider_ref)
-        question = asking(head, number, job.provider_ref)
-    if question is None or head.state is not State.CANCELLED:
-        incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=_second(item.outcome.result))
-    return Decision(touch=question)
+    text = _second(item.outcome.result)
+    if number is None:
+        return Decision(incident=text)
+    question = asking(head, number, job.provider_ref)
+    is_quiet = question is not None and head.state is State.CANCELLED  # its answer will tell what there is
+    return Decision(touch=question, incident="" if is_quiet else text, sighting=(number, job.provider_ref))
+
+
+def _wish(job: Job) -> str:
+    """The wish that an answer may fulfil. One that waited long to be written fulfils none: the task is asked about once
+    more.
+    """
+    is_fresh = job.asked_at is not None and now() - job.asked_at <= longest_call()
+    return job.wanted if is_fresh else ""
+
+
+def _is_overtaken(item: Result, head: writer.Head) -> bool:
+    """Whether the provider has spoken of a receipt by itself since it was asked."""
+    return item.job.words != head.words
 
 
 def _second(result: FiscalResult) -> str:
@@ -406,7 +447,9 @@ def _contradictions(
         findings = check_result(sent[receipt_id], result, known={pair} & pairs)
         broken = [finding for finding in findings if finding.severity == "E"]
         if broken:
-            decisions[receipt_id] = contradicted(heads[receipt_id], broken[0].code, broken[0].message)
+            change = decisions[receipt_id].change
+            assert change is not None, "what has figures moves"
+            decisions[receipt_id] = contradicted(heads[receipt_id], change, broken[0].code, broken[0].message)
             incident_open(receipt_id=receipt_id, code=FIGURES, text=broken[0].message)
         else:  # taken by this one; figures that were not believed take nothing
             pairs.add(pair)
@@ -428,20 +471,45 @@ def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> 
         assert result is not None
         if other_id not in decisions and _gives_way(other_id):
             continue
-        decisions[receipt_id] = Decision(touch=writer.Touch(receipt_id, head.version, None, 0, head.provider_ref))
-        sighted(receipt_id=receipt_id, key_number=head.key_number, provider_ref=head.provider_ref)
-        incident_open(receipt_id=receipt_id, code=SECOND_DOCUMENT, text=_second(result))
+        decisions[receipt_id] = Decision(
+            touch=writer.Touch(receipt_id, head.version, None, 0, head.provider_ref),
+            incident=_second(result),
+            sighting=(head.key_number, head.provider_ref) if head.provider_ref else None,
+        )
 
 
-def _sightings_answer(results: Sequence[Result], moved: set[int]) -> None:
-    """What the answers about tasks say of those that were sighted."""
+def _evidence_write(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> None:
+    """What a person has to look into, and what holds the fact until it is answered."""
+    for receipt_id, decision in decisions.items():
+        if decision.incident:
+            incident_open(receipt_id=receipt_id, code=SECOND_DOCUMENT, text=decision.incident)
+        if decision.sighting is not None:
+            number, ref = decision.sighting
+            if decision.touch is not None and decision.touch.provider_ref == ref:
+                displaced(heads[receipt_id], ref)
+            sighted(receipt_id=receipt_id, key_number=number, provider_ref=ref)
+
+
+def _without_wishes(results: Sequence[Result], doubted: set[int]) -> list[Result]:
+    """A wish comes true only when nothing that was sighted of its receipt is without an answer."""
+    return [
+        replace(item, job=replace(item.job, wanted="")) if item.job.receipt_id in doubted else item for item in results
+    ]
+
+
+def _sightings_fail(results: Sequence[Result], heads: dict[int, writer.Head]) -> set[int]:
+    """Tasks that were sighted and have failed, says the provider, asked after the word had come. The receipts about
+    which a question was so answered.
+    """
+    found: set[int] = set()
     for item in results:
-        if item.job.kind is not JobKind.POLL:
+        head = heads.get(item.job.receipt_id)
+        if head is None or item.job.kind is not JobKind.POLL or not isinstance(item.outcome, Failed):
             continue
-        if isinstance(item.outcome, Failed):
-            answered(receipt_id=item.job.receipt_id, provider_ref=item.job.provider_ref, answer="failed")
-        elif isinstance(item.outcome, Done) and item.job.receipt_id in moved:
-            answered(receipt_id=item.job.receipt_id, provider_ref=item.job.provider_ref, answer="printed")
+        if not _is_overtaken(item, head):
+            answered(receipt_id=head.receipt_id, provider_ref=item.job.provider_ref, answer="failed")
+            found.add(head.receipt_id)
+    return found
 
 
 def _gives_way(receipt_id: int) -> bool:

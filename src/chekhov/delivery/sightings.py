@@ -3,7 +3,8 @@
 Such a word is kept until it is answered. Until then, and while an incident of the fact is open, nothing more is sent
 for the fact. As soon as that task alone can be the receipt, because nothing else of the fact is alive, the provider is
 asked about it, and its answer settles what the document is: so the figures of what was printed are not lost, and no
-second one is made in its place. A person who has looked may answer instead.
+second one is made in its place. A person who has looked may answer instead. An answer to a question that was asked
+before the word came answers nothing; and what was answered once may be sighted anew.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ HELD_SQL = (
 
 def sighted(*, receipt_id: int, key_number: int, provider_ref: str) -> None:
     """Keep the word that a task has printed. Must run inside a transaction."""
+    writer.word_heard(receipt_id)
     execute(
         "INSERT INTO delivery_sighting (receipt_id, key_number, provider_ref, seen_at, answer) "
         "VALUES (%s, %s, %s, %s, '') ON CONFLICT DO NOTHING",
@@ -70,12 +72,31 @@ def ask(head: writer.Head, key_number: int, provider_ref: str) -> bool:
     return question is not None
 
 
+def displaced(head: writer.Head, provider_ref: str) -> None:
+    """A word of another task comes before this receipt's own, which has failed: that is asked about afterwards, so that
+    no wish comes true on an answer about another task.
+    """
+    if head.state in (State.FAILED, State.CANCELLED) and head.provider_ref not in ("", provider_ref):
+        sighted(receipt_id=head.receipt_id, key_number=head.key_number, provider_ref=head.provider_ref)
+
+
 def asking(head: writer.Head, key_number: int, provider_ref: str) -> writer.Touch | None:
     """How a receipt that was given up comes to be asked about under this key; None where it cannot."""
     sent = _lane(head.receipt_id, key_number)
     if head.state not in (State.FAILED, State.CANCELLED) or sent is None:
         return None
     return writer.Touch(head.receipt_id, head.version, 0, 0, provider_ref, key_number=key_number, lane=sent)
+
+
+def unanswered(receipt_ids: Collection[int]) -> set[int]:
+    """Those of the receipts of which something was sighted that nobody has answered yet."""
+    if not receipt_ids:
+        return set()
+    these, parameters = one_of("receipt_id", receipt_ids)
+    return {
+        int(row[0])
+        for row in fetch(f"SELECT receipt_id FROM delivery_sighting WHERE answered_at IS NULL AND {these}", parameters)
+    }
 
 
 def answered(*, receipt_id: int, provider_ref: str, answer: str) -> None:
@@ -126,13 +147,13 @@ def ask_sighted(head: writer.Head) -> bool:
     return bool(found) and ask(head, int(found[0][0]), str(found[0][1]))
 
 
-def ask_again(receipt_ids: Collection[int]) -> None:
+def ask_again(receipt_ids: Collection[int]) -> set[int]:
     """These receipts were given up, or a person has looked into them: what was sighted of their facts is asked about,
     wherever no other receipt of the fact is alive; one that waits in the queue may give way. Must run inside a
-    transaction.
+    transaction. The receipts that are asked about now.
     """
     if not receipt_ids:
-        return
+        return set()
     these, parameters = one_of("receipt_id", receipt_ids)
     rows: list[tuple[Any, ...]] = fetch(
         "SELECT s.receipt_id FROM receipts_receiptstate s WHERE "
@@ -142,5 +163,5 @@ def ask_again(receipt_ids: Collection[int]) -> None:
         "AND o.receipt_id <> s.receipt_id AND o.state NOT IN ('cancelled', 'queued'))",
         parameters,
     )
-    for head in writer.heads([int(row[0]) for row in rows], lock=True).values():
-        ask_sighted(head)
+    found = writer.heads([int(row[0]) for row in rows], lock=True)
+    return {key for key, head in found.items() if ask_sighted(head)}

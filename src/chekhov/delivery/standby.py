@@ -152,7 +152,7 @@ def _amendments(
     driver = registry.get(pair.standby.account.provider).driver
     names = f"«{pair.first.name}» → «{pair.standby.name}»"
     for row in rows:
-        head, document, due_ms, sent_key = writer.head_of(row), str(row[11]), int(str(row[12])), row[13]
+        head, document, due_ms, sent_key = writer.head_of(row), str(row[12]), int(str(row[13])), row[14]
         place_ms = due_ms - clock  # it keeps its place in the order of time
         if head.receipt_id in present:
             why = "Основная касса могла взять этот чек раньше: на резервную он не переводится и ждёт её."

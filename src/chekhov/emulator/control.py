@@ -136,6 +136,7 @@ class Control:
 
     async def _clear_faults(self, query: dict[str, str], body: Any) -> Any:
         gone = self._faults.clear(_int(query, "id", 0) if "id" in query else None)
+        self._press.print_late()
         self._press.wake()
         return {"deleted": gone}
 

@@ -55,7 +55,7 @@ KINDS: dict[str, Kind] = {
     "device_error": Kind(REGISTER, "the receipt ends in an error", {"description": "Ошибка ККТ: отказ устройства"}),
     "late_done": Kind(
         REGISTER,
-        "the task becomes error and later done",
+        "the task becomes error and later done: after delay_ms, or when rules are deleted",
         {"delay_ms": 500, "description": "Ошибка ККТ: нет связи с устройством"},
     ),
     "stuck": Kind(REGISTER, "the task stays processing"),

@@ -48,6 +48,7 @@ class Press:
         self._heap: list[tuple[int, int, Task]] = []
         self._order = itertools.count()
         self._held: dict[int, Task] = {}
+        self._late: dict[int, Task] = {}  # in error, and will print
         self._wake = asyncio.Event()
 
     def load(self, unfinished: list[Task]) -> None:
@@ -55,6 +56,8 @@ class Press:
         for row in self._store.read("SELECT queue, fn, rn, document, shift, shift_on, number FROM registers"):
             self._registers[row[0]] = Register(*row)
         for task in unfinished:
+            if task.state == ERROR:
+                self._late[task.id] = task
             self._schedule(task, task.due_at or 0)
 
     def register(self, queue: int) -> Register:
@@ -69,6 +72,7 @@ class Press:
         """Forget the tasks under way; the registers keep their numbers."""
         self._heap.clear()
         self._held.clear()
+        self._late.clear()
 
     def is_active(self, shop: str, queue: int) -> bool:
         """What the queue reports of itself."""
@@ -78,6 +82,12 @@ class Press:
         """Conditions changed: look again at the tasks that wait for the register."""
         held, self._held = self._held, {}
         for task in held.values():
+            self._schedule(task, 0)
+
+    def print_late(self) -> None:
+        """What is in error and would print later prints now."""
+        late, self._late = self._late, {}
+        for task in late.values():
             self._schedule(task, 0)
 
     def accept(self, task: Task, *, at_once: bool = False) -> list[Callback]:
@@ -130,6 +140,7 @@ class Press:
             self._finish(task)
         elif task.state == ERROR and task.due_at is not None:
             callback_url = task.receipt.callback_url if task.receipt else ""
+            self._late.pop(task.id, None)
             self._fiscalise(task)
             self._release_after_commit(task, self._announce(task, callback_url))
 
@@ -173,6 +184,7 @@ class Press:
             if task.due_at is None:
                 task.receipt = None
             else:
+                self._late[task.id] = task
                 self._schedule(task, task.due_at)
             self._tasks.save(task)
         return self._announce(task, receipt.callback_url)

@@ -101,6 +101,7 @@ class ReceiptState(models.Model):
     lease_owner = models.CharField(max_length=40, blank=True)
     lease_until_ms = models.BigIntegerField(null=True)
     polls = models.PositiveIntegerField(default=0)
+    words = models.PositiveIntegerField(db_default=0)  # of the provider's, unasked: an answer asked for before is older
     provider_ref = models.CharField(max_length=64, blank=True)  # the provider's own id of the task
     wanted = models.CharField(max_length=10, blank=True)  # what a person asked for: retry, cancel
     wanted_by = models.CharField(max_length=100, blank=True)

@@ -100,6 +100,7 @@ class Head:
     polls: int = 0
     wanted: str = ""
     wanted_by: str = ""
+    words: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,19 +363,25 @@ def amend(amendments: Sequence[Amendment], *, actor: str) -> set[int]:
     return amended
 
 
-def hurry(receipt_ids: Sequence[int]) -> int:
+def hurry(receipt_ids: Sequence[int], *, told: bool = False) -> int:
     """Let the worker look at these receipts at once; the number of those that are worth a look.
 
-    What a verified callback does: it shortens the wait and proves nothing by itself.
+    What a verified callback does, which is `told`: it shortens the wait and proves nothing by itself, but an answer to
+    a question that was asked before it is the older one.
     """
     if not receipt_ids:
         return 0
     these, parameters = one_of("receipt_id", receipt_ids)
     return affected(
-        f"UPDATE receipts_receiptstate SET due_ms = {clock_ms()} WHERE {these} "
+        f"UPDATE receipts_receiptstate SET due_ms = {clock_ms()}{', words = words + 1' if told else ''} WHERE {these} "
         "AND (state IN ('accepted', 'unknown', 'failed') OR (state = 'cancelled' AND provider_ref <> ''))",
         parameters,
     )
+
+
+def word_heard(receipt_id: int) -> None:
+    """The provider has said something of this receipt unasked: what was asked before is older."""
+    execute("UPDATE receipts_receiptstate SET words = words + 1 WHERE receipt_id = %s", [receipt_id])
 
 
 def heads(receipt_ids: Sequence[int], *, lock: bool = False) -> dict[int, Head]:
@@ -401,13 +408,13 @@ def heads_of(rows: Sequence[Sequence[Any]]) -> dict[int, Head]:
 
 HEAD_COLUMNS = (
     "s.receipt_id, r.uuid, s.state, s.version, s.head, s.key_number, s.provider_ref, s.lease_owner, s.polls, s.wanted, "
-    "s.wanted_by"
+    "s.wanted_by, s.words"
 )
 
 
 def head_of(row: Sequence[Any]) -> Head:
     """A head from a row of HEAD_COLUMNS."""
-    return Head(row[0], as_uuid(row[1]), State(row[2]), *row[3:11])
+    return Head(row[0], as_uuid(row[1]), State(row[2]), *row[3:12])
 
 
 def chain_is_whole(receipt_id: int) -> bool:
