@@ -370,10 +370,11 @@ def _late(head: Head, outcome: SubmitOutcome, capabilities: Capabilities) -> Dec
     if isinstance(outcome, Accepted | Done):
         ref = outcome.ref.provider_id
         task = (head.key_number, ref or head.provider_ref) if ref or head.provider_ref else None
-        is_second = bool(ref) and head.provider_ref not in ("", ref)
-        if is_second and head.state is State.ACCEPTED and capabilities.dedup is Dedup.STRONG:
-            return Decision(touch=Touch(head.receipt_id, head.version, 0, 0, ref))  # the number that it had was wrong
-        if is_second and head.state in (State.ACCEPTED, State.FAILED, State.FISCALIZED):
+        is_other = bool(ref) and head.provider_ref not in ("", ref)
+        is_once = capabilities.dedup is Dedup.STRONG  # a key is never taken twice: the number that was known is wrong
+        if is_other and is_once and head.state in (State.ACCEPTED, State.FAILED):
+            return Decision(touch=Touch(head.receipt_id, head.version, 0, 0, ref))
+        if is_other and not is_once and head.state in (State.ACCEPTED, State.FAILED, State.FISCALIZED):
             words = f"Сервис взял этот чек дважды под одним ключом: задачи {head.provider_ref} и {ref}."
             return Decision(incident=words, sighting=task if head.state is not State.FISCALIZED else None)
         if isinstance(outcome, Done):
