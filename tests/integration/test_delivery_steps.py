@@ -331,10 +331,10 @@ def test_a_late_answer_of_an_old_key_that_waits_for_the_next_is_asked_under_its_
     answer(asked, failed(asked))
     retried(receipt)
 
-    answer(first, accepted(first, "501"))
+    answer(first, accepted(first, "502"))
     asked = claim_one()
 
-    assert (asked.kind, asked.key, asked.provider_ref) == ("poll", first.key, "501")
+    assert (asked.kind, asked.key, asked.provider_ref) == ("poll", first.key, "502")
 
 
 def test_a_late_answer_of_an_old_key_is_not_taken_for_the_next_one_s(receipt: Receipt) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
 
 from chekhov.config.clock import now
 from chekhov.config.database import execute
+from chekhov.delivery import results
 from chekhov.delivery.jobs import Job, JobKind, Result, key_of
 from chekhov.delivery.leases import leases_expire
 from chekhov.delivery.models import Attempt, Sighting
@@ -177,7 +179,7 @@ def test_an_answer_that_is_older_answers_no_sighting(receipt: Receipt, person: U
 
     answer(slow, failed(slow))
 
-    assert Sighting.objects.get().answer == ""
+    assert Sighting.objects.get(is_own=False).answer == ""
     close(auditor)
     assert answer(second, NOT_SENT) == "queued"
     assert_nothing_is_sent()
@@ -194,7 +196,7 @@ def test_a_commit_that_is_written_again_answers_no_sighting(receipt: Receipt, pe
 
     answer(asked, failed(asked))
 
-    assert Sighting.objects.get().answer == ""
+    assert Sighting.objects.get(is_own=False).answer == ""
 
 
 # --- a word that comes anew -------------------------------------------------------------------------------------------
@@ -215,7 +217,7 @@ def test_what_the_provider_denied_once_may_be_sighted_anew(receipt: Receipt, per
 
     assert answer(third, NOT_SENT) == "queued"
     assert_nothing_is_sent()
-    assert [found.answer for found in Sighting.objects.order_by("pk")] == ["failed", ""]
+    assert [found.answer for found in Sighting.objects.filter(is_own=False).order_by("pk")] == ["failed", ""]
 
 
 def test_what_a_person_denied_once_may_be_sighted_anew(receipt: Receipt, person: User, auditor: User) -> None:
@@ -433,6 +435,182 @@ def test_a_wish_comes_true_only_after_each_task_was_asked_about(receipt: Receipt
     (third,) = next_jobs()
     assert (third.kind, third.key) == (JobKind.SEND, key_of(receipt.uuid, 3))
     assert set(Sighting.objects.values_list("provider_ref", "answer")) == {("501", "failed"), ("502", "failed")}
+
+
+def asked_until_it_is_settled(receipt: Receipt, **tasks: str) -> list[str]:
+    """What is asked about, each task answering as it is told to, until something is sent or the receipt is settled."""
+    asked: list[str] = []
+    for _ in range(6):
+        for job in next_jobs():
+            asked.append(job.provider_ref or job.kind.value)
+            if job.kind is JobKind.POLL:
+                answer(job, done(job) if tasks.get(f"task{job.provider_ref}") == "done" else failed(job))
+        if asked[-1:] == ["send"] or state(receipt).state in ("fiscalized", "cancelled"):
+            break
+    return asked
+
+
+@pytest.mark.parametrize("wish", ["retry", "cancel"])
+def test_the_newest_task_is_asked_once_more_though_the_former_was_asked_last(
+    receipt: Receipt, person: User, auditor: User, wish: str
+) -> None:
+    """The second fails while the first is said to have printed, which is not so; later the second becomes done."""
+    through_to_failed()
+    second = next_key(receipt, person)
+    answer(second, accepted(second, "502"))
+    printed(receipt)
+    close(auditor)
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "failed"
+    asked = claim_one()
+    assert asked.provider_ref == "501"
+    assert answer(asked, failed(asked)) == "failed"
+
+    if wish == "retry":
+        receipt_retry(receipt=receipt, actor=person)
+    else:
+        receipt_cancel(receipt=receipt, actor=person, reason="Касса сломалась")
+
+    assert "send" not in asked_until_it_is_settled(receipt, task502="done")
+    assert state(receipt).state == "fiscalized"
+
+
+def test_a_person_who_denies_the_former_task_does_not_deny_the_newest(
+    receipt: Receipt, person: User, auditor: User
+) -> None:
+    through_to_failed()
+    second = next_key(receipt, person)
+    answer(second, accepted(second, "502"))
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "failed"
+    printed(receipt)
+    close(auditor, "Задачи 501 нет", not_printed=True)
+
+    receipt_retry(receipt=receipt, actor=person)
+
+    assert "send" not in asked_until_it_is_settled(receipt, task502="done")
+    assert state(receipt).state == "fiscalized"
+
+
+@pytest.mark.parametrize("is_sending", [True, False])
+def test_a_slow_repeat_about_a_task_that_was_given_up_tells_nothing_new(
+    receipt: Receipt, person: User, is_sending: bool
+) -> None:
+    """Its number was learned from a notification; a person has asked for another try meanwhile."""
+    assert answer(claim_one(), LOST) == "unknown"
+    slow = claim_one()
+    notify(receipt.account, external_id=str(receipt.uuid), state="error")
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "failed"
+    receipt_retry(receipt=receipt, actor=person)
+    asked = claim_one()
+    assert answer(asked, failed(asked)) == "queued"
+    second = claim_one() if is_sending else None
+
+    answer(slow, replace(accepted(slow, "501"), was_known=True))
+
+    assert not Incident.objects.exists()
+    second = second or claim_one()
+    assert (second.kind, second.key) == (JobKind.SEND, key_of(receipt.uuid, 2))
+    assert answer(second, accepted(second, "502")) == "accepted"
+
+
+# --- one that was formed in the place of another ----------------------------------------------------------------------
+
+
+def in_its_place(receipt: Receipt, register: Register, person: User) -> Receipt:
+    """The first is cancelled; the one in its place has been taken."""
+    cancelled(receipt, person)
+    new = formed_anew(register, person)
+    job = claim_one()
+    assert answer(job, accepted(job, "777")) == "accepted"
+    return new
+
+
+def failed_and_tried_again(new: Receipt, person: User) -> None:
+    (asked,) = next_jobs()
+    assert asked.receipt_id == new.pk
+    assert answer(asked, failed(asked)) == "failed"
+    receipt_retry(receipt=new, actor=person)
+    (asked,) = next_jobs()
+    assert answer(asked, failed(asked)) == "queued"
+
+
+def test_one_that_failed_gives_way_when_it_waits_for_its_next_try(
+    receipt: Receipt, register: Register, person: User, auditor: User
+) -> None:
+    """Nobody lies: the first prints late, the second fails. What was sighted is asked about, not only waited for."""
+    new = in_its_place(receipt, register, person)
+    printed(receipt)
+    for item in next_jobs():
+        answer(item, done(item) if item.receipt_id == receipt.pk else PENDING)
+    close(auditor, "Прежний пробит, ждём, что станет с новым")
+    failed_and_tried_again(new, person)
+
+    (asked,) = next_jobs()
+
+    assert (asked.receipt_id, asked.provider_ref) == (receipt.pk, "501")
+    assert answer(asked, done(asked)) == "fiscalized"
+    assert state(new).state == "cancelled"
+
+
+def test_nor_is_an_incident_opened_again_at_every_closing(receipt: Receipt, register: Register, person: User) -> None:
+    new = in_its_place(receipt, register, person)
+    failed_and_tried_again(new, person)
+
+    printed(receipt)
+    asked = next(item for item in next_jobs() if item.receipt_id == receipt.pk)
+
+    assert answer(asked, done(asked)) == "fiscalized"
+    assert state(new).state == "cancelled"
+    assert not Incident.objects.exists(), "there is one document"
+
+
+def test_a_vague_answer_that_nobody_needs_does_not_begin_to_ask(receipt: Receipt, person: User) -> None:
+    through_to_failed()
+    receipt_cancel(receipt=receipt, actor=person, reason="Касса сломалась")
+    asked, again = claim_one(), claim_one("worker-2")
+    assert answer(asked, failed(asked)) == "cancelled"
+
+    answer(again, UNCLEAR, "worker-2")
+
+    assert state(receipt).due_ms is None
+
+
+def test_a_receipt_without_a_number_that_has_printed_is_an_incident(receipt: Receipt, person: User) -> None:
+    assert answer(claim_one(), refused()) == "refused"
+    receipt_cancel(receipt=receipt, actor=person, reason="Отказ")
+
+    printed(receipt, id=None)
+
+    assert Incident.objects.get().receipt_id == receipt.pk
+
+
+def test_a_mistake_of_ours_about_one_receipt_drops_no_answer_about_another(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        factories.pay(factories.invoice(factories.customer(register.region)))
+    poisoned, other = Receipt.objects.order_by("pk")
+    jobs = {job.receipt_id: job for job in claim()}
+    assert answer(jobs[other.pk], accepted(jobs[other.pk])) == "accepted"
+    asked, again = (next(job for job in claim() if job.receipt_id == other.pk) for _ in range(2))
+    real = results._decide
+
+    def mistaken(item: Result, *rest: Any) -> Any:
+        assert item.job.receipt_id != poisoned.pk, "a mistake of ours"
+        return real(item, *rest)
+
+    monkeypatch.setattr(results, "_decide", mistaken)
+    group = [
+        Result(jobs[poisoned.pk], accepted(jobs[poisoned.pk], "900"), 200, "{}"),
+        Result(asked, PENDING, 200, "{}"),
+        Result(again, failed(again), 200, "{}"),
+    ]
+    with pytest.raises(AssertionError):
+        results_commit(group, OWNER)
+
+    assert state(other).state == "failed"
 
 
 @pytest.mark.usefixtures("asked_by_key_only")

@@ -16,7 +16,7 @@ from django.utils import timezone
 from chekhov.config.database import fetch, uid, writing
 from chekhov.delivery.jobs import key_of, uuid_of_first_key
 from chekhov.delivery.models import Callback, CallbackUrl
-from chekhov.delivery.sightings import ask, displaced, sighted
+from chekhov.delivery.sightings import ask, sighted
 from chekhov.drivers import registry
 from chekhov.drivers.contract import CallbackVerdict, Verdict
 from chekhov.receipts import writer
@@ -127,15 +127,14 @@ def _printed_after_all(head: writer.Head, verdict: CallbackVerdict) -> str:
     has looked.
     """
     ref = verdict.provider_id or head.provider_ref
-    if verdict.state != "done" or not ref:
+    if verdict.state != "done":
         return "nothing_new"
-    if head.state is State.CANCELLED:
-        displaced(head, ref)
+    if ref:
         sighted(receipt_id=head.receipt_id, key_number=head.key_number, provider_ref=ref)
-        writer.touch([writer.Touch(head.receipt_id, head.version, 0, head.polls, ref)])
+    if ref and ask(head, head.key_number, ref):
         return "task_learned"
-    text = f"Сервис сообщил, что задача {ref} пробита, а чек значится отклонённым."
-    sighted(receipt_id=head.receipt_id, key_number=head.key_number, provider_ref=ref)
+    name = f"задача {ref}" if ref else "задача без номера"
+    text = f"Сервис сообщил, что пробита {name}, а чек значится как «{head.state.label}»."
     incident_open(receipt_id=head.receipt_id, code=SECOND_DOCUMENT, text=text)
     return "incident"
 
@@ -153,7 +152,6 @@ def _earlier_key(head: writer.Head, verdict: CallbackVerdict) -> str:
     )
     is_asked = False
     if numbers and verdict.provider_id:
-        displaced(head, verdict.provider_id)
         sighted(receipt_id=head.receipt_id, key_number=numbers[0][0], provider_ref=verdict.provider_id)
         is_asked = ask(head, numbers[0][0], verdict.provider_id)
     if is_asked and head.state in (State.QUEUED, State.CANCELLED):

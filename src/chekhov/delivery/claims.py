@@ -15,7 +15,7 @@ from django.db import OperationalError
 
 from chekhov.config.clock import now
 from chekhov.config.database import fetch, insert_rows, instant, one_of, writing
-from chekhov.delivery.absence import longest_call, present_anywhere
+from chekhov.delivery.absence import longest_call
 from chekhov.delivery.breaker import LaneKey
 from chekhov.delivery.channels import Channels
 from chekhov.delivery.due import Due, due_on
@@ -222,8 +222,7 @@ class Claimer:
             return False
         if ask_sighted(item.head):
             return True
-        if not present_anywhere([item.head.receipt_id]):
-            ask_again([item.head.receipt_id])
+        ask_again([item.head.receipt_id])
         return False
 
     @staticmethod

@@ -129,12 +129,18 @@ class Absence(models.Model):
 
 
 class Sighting(models.Model):
-    """A word that a task of a key or a receipt which was given up has printed: see `chekhov.delivery.sightings`."""
+    """A task of a key or a receipt that was given up: a word that it has printed, or the answer that it has not.
+
+    See `chekhov.delivery.sightings`.
+    """
 
     receipt = models.ForeignKey(Receipt, models.PROTECT, related_name="sightings", db_index=False)
     key_number = models.PositiveSmallIntegerField()
     provider_ref = models.CharField(max_length=64)
     seen_at = models.DateTimeField()
+    is_own = models.BooleanField(
+        db_default=False
+    )  # no word of it: another came before, and it is asked about afterwards
     answered_at = models.DateTimeField(null=True)
     answer = models.CharField(max_length=20, blank=True)  # printed, failed; or a person's word: person
 

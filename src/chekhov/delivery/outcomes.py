@@ -372,7 +372,7 @@ def _late(head: Head, outcome: SubmitOutcome, capabilities: Capabilities) -> Dec
         task = (head.key_number, ref or head.provider_ref) if ref or head.provider_ref else None
         is_other = bool(ref) and head.provider_ref not in ("", ref)
         is_once = capabilities.dedup is Dedup.STRONG  # a key is never taken twice: the number that was known is wrong
-        if is_other and is_once and head.state in (State.ACCEPTED, State.FAILED):
+        if is_other and is_once and head.state is State.ACCEPTED:
             return Decision(touch=Touch(head.receipt_id, head.version, 0, 0, ref))
         if is_other and not is_once and head.state in (State.ACCEPTED, State.FAILED, State.FISCALIZED):
             words = f"Сервис взял этот чек дважды под одним ключом: задачи {head.provider_ref} и {ref}."

@@ -22,7 +22,7 @@ from chekhov.config.database import (
     rows_as,
     writing,
 )
-from chekhov.delivery.absence import CLOCKS_APART, absence_write, longest_call, present_anywhere, proven_to
+from chekhov.delivery.absence import CLOCKS_APART, absence_write, is_absent, longest_call, proven_to
 from chekhov.delivery.breaker import LaneKey, hear_statement, hear_with, heard
 from chekhov.delivery.jobs import Job, JobKind, Result, key_of
 from chekhov.delivery.lanes import QUESTIONS, lane_pause
@@ -41,9 +41,9 @@ from chekhov.delivery.outcomes import (
     stored_outcome,
 )
 from chekhov.delivery.reconcile import is_repeat_safe
-from chekhov.delivery.sightings import answered, ask_again, asking, displaced, sighted, unanswered
+from chekhov.delivery.sightings import answered, ask_again, asking, given_up, is_known, sighted, unanswered
 from chekhov.delivery.standby import bring_back
-from chekhov.drivers.contract import Accepted, Done, Failed, Refused, Unsent
+from chekhov.drivers.contract import Accepted, Done, Failed, NotFound, Pending, Refused, Unsent, Unsure
 from chekhov.fiscal.document import Figures, FiscalResult
 from chekhov.fiscal.money import Money
 from chekhov.fiscal.rules import check_result
@@ -90,8 +90,16 @@ def results_commit(results: Sequence[Result], owner: str) -> set[int]:
     first that cannot is raised after all the others have been written.
     """
     moved: set[int] = set()
+    fault: Exception | None = None
     for group in _one_each(results):
-        moved |= _group_commit(group, owner)
+        try:
+            moved |= _group_commit(group, owner)
+        except OperationalError:  # the database is away: all of them wait for it
+            raise
+        except Exception as error:
+            fault = fault or error
+    if fault is not None:
+        raise fault
     return moved
 
 
@@ -111,7 +119,7 @@ def _one_each(results: Sequence[Result]) -> list[list[Result]]:
 def _group_commit(results: Sequence[Result], owner: str) -> set[int]:
     try:
         return _commit(results, owner)
-    except OperationalError:  # the database is away: all of them wait for it
+    except OperationalError:
         raise
     except Exception:
         if len(results) == 1:
@@ -152,14 +160,14 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
             attempts |= _attempts(fetch(*_attempts_statement(strays)))
         now_ms = read_clock_ms() if any(isinstance(item.outcome, Unsent) for item in results) else 0
         failed = _sightings_fail(results, heads)
-        doubted = unanswered([key for key in failed if heads[key].wanted])
+        doubted = unanswered([key for key, head in heads.items() if head.wanted or head.state is State.CANCELLED])
         decisions: dict[int, Decision] = {}
         for item in _without_wishes(results, doubted):
             head = heads.get(item.job.receipt_id)
             if head is None:
                 continue
             decision = _decide(item, head, owner, attempts.get(head.receipt_id, []), head.receipt_id in woken, now_ms)
-            if decision is not None:
+            if decision is not None and not _is_idle(item, head, doubted):
                 decisions[head.receipt_id] = decision
         if printed:
             _contradictions(decisions, heads, sealed=more[-2], taken=more[-1])
@@ -173,8 +181,12 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
         for item in results:
             if item.job.kind is JobKind.POLL and isinstance(item.outcome, Done) and item.job.receipt_id in moved:
                 answered(receipt_id=item.job.receipt_id, provider_ref=item.job.provider_ref, answer="printed")
-        given_up = {change.head.receipt_id for change in changes if change.to in (State.CANCELLED, State.FAILED)}
-        ask_again(given_up | {key for key in failed if key not in moved})
+        for change in changes:
+            head = change.head
+            if head.state is State.FAILED and change.to is not State.FISCALIZED and head.provider_ref:
+                given_up(receipt_id=head.receipt_id, key_number=head.key_number, provider_ref=head.provider_ref)
+        ended = {change.head.receipt_id for change in changes if change.to in (State.CANCELLED, State.FAILED)}
+        ask_again(ended | {key for key in failed if key not in moved})
         _fiscal_write({key: item.result for key, item in decisions.items() if item.result is not None and key in moved})
         _absences_write(decisions, heads, attempts, moved, actor)
         hear_with(news, lanes)
@@ -238,6 +250,9 @@ def _decide_past(item: Result, head: writer.Head, attempts: Sequence[tuple[int, 
     number = _key_numbers(head, attempts).get(item.job.key, 0)
     if not number or not isinstance(item.outcome, Accepted | Done):
         return Decision()
+    ref = item.outcome.ref.provider_id
+    if isinstance(item.outcome, Accepted) and ref and is_known(head.receipt_id, ref):
+        return Decision()  # what it came to is known, or is being asked
     if earlier_key(head, item.outcome, number).change is not None:
         return earlier_key(bring_back(head, *item.job.channel.key), item.outcome, number)
     told_before = any(
@@ -247,7 +262,6 @@ def _decide_past(item: Result, head: writer.Head, attempts: Sequence[tuple[int, 
     )
     if told_before and not isinstance(item.outcome, Done):
         return Decision()
-    ref = item.outcome.ref.provider_id
     text = f"Сервис ответил, что взял этот чек при прежней отправке (задача {ref or 'без номера'}), а он ушёл снова."
     if not ref:
         return Decision(incident=text)
@@ -485,8 +499,6 @@ def _evidence_write(decisions: dict[int, Decision], heads: dict[int, writer.Head
             incident_open(receipt_id=receipt_id, code=SECOND_DOCUMENT, text=decision.incident)
         if decision.sighting is not None:
             number, ref = decision.sighting
-            if decision.touch is not None and decision.touch.provider_ref == ref:
-                displaced(heads[receipt_id], ref)
             sighted(receipt_id=receipt_id, key_number=number, provider_ref=ref)
 
 
@@ -495,6 +507,12 @@ def _without_wishes(results: Sequence[Result], doubted: set[int]) -> list[Result
     return [
         replace(item, job=replace(item.job, wanted="")) if item.job.receipt_id in doubted else item for item in results
     ]
+
+
+def _is_idle(item: Result, head: writer.Head, doubted: set[int]) -> bool:
+    """A vague answer about a cancelled receipt that nobody needs: another question has been answered meanwhile."""
+    is_vague = isinstance(item.outcome, Unsure | NotFound | Pending | Unsent)
+    return is_vague and head.state is State.CANCELLED and head.receipt_id not in doubted
 
 
 def _sightings_fail(results: Sequence[Result], heads: dict[int, writer.Head]) -> set[int]:
@@ -513,9 +531,11 @@ def _sightings_fail(results: Sequence[Result], heads: dict[int, writer.Head]) ->
 
 
 def _gives_way(receipt_id: int) -> bool:
-    """Whether a receipt that was formed anew could be cancelled, since the former one has printed after all."""
+    """Whether a receipt that was formed anew could be cancelled, since the former one has printed after all: what waits
+    in the queue has nothing at the provider, its earlier tasks have failed.
+    """
     head = writer.heads([receipt_id], lock=True)[receipt_id]
-    if head.state is not State.QUEUED or present_anywhere([receipt_id]):
+    if head.state is not State.QUEUED or not is_absent(receipt_id, head.key_number) or unanswered([receipt_id]):
         return False
     text = "Прежний чек этой оплаты, как оказалось, пробит: этот не нужен."
     return bool(writer.apply([writer.Change(head, State.CANCELLED, "former_printed", text)], actor="delivery"))

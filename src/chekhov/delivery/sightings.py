@@ -41,17 +41,33 @@ HELD_SQL = (
 """`Held` of a receipt `r` and its state `s`, in SQL."""
 
 
-def sighted(*, receipt_id: int, key_number: int, provider_ref: str) -> None:
+def sighted(*, receipt_id: int, key_number: int, provider_ref: str, is_own: bool = False) -> None:
     """Keep the word that a task has printed. Must run inside a transaction."""
     writer.word_heard(receipt_id)
     execute(
-        "INSERT INTO delivery_sighting (receipt_id, key_number, provider_ref, seen_at, answer) "
-        "VALUES (%s, %s, %s, %s, '') ON CONFLICT DO NOTHING",
-        [receipt_id, key_number, provider_ref[:64], instant(now())],
+        "INSERT INTO delivery_sighting (receipt_id, key_number, provider_ref, seen_at, is_own, answer) "
+        "VALUES (%s, %s, %s, %s, %s, '') ON CONFLICT DO NOTHING",
+        [receipt_id, key_number, provider_ref[:64], instant(now()), is_own],
     )
 
 
-def ask(head: writer.Head, key_number: int, provider_ref: str) -> bool:
+def given_up(*, receipt_id: int, key_number: int, provider_ref: str) -> None:
+    """A task is given up: the provider, asked once more, has said that it failed. Must run inside a transaction."""
+    stamp = instant(now())
+    execute(
+        "INSERT INTO delivery_sighting (receipt_id, key_number, provider_ref, seen_at, is_own, answered_at, answer) "
+        "VALUES (%s, %s, %s, %s, %s, %s, 'failed')",
+        [receipt_id, key_number, provider_ref[:64], stamp, True, stamp],
+    )
+
+
+def is_known(receipt_id: int, provider_ref: str) -> bool:
+    """Whether this task of a receipt was sighted or given up before: that it exists is nothing new."""
+    sql = "SELECT 1 FROM delivery_sighting WHERE receipt_id = %s AND provider_ref = %s LIMIT 1"
+    return bool(fetch(sql, [receipt_id, provider_ref]))
+
+
+def ask(head: writer.Head, key_number: int, provider_ref: str, *, is_word: bool = True) -> bool:
     """Ask next about this task, as the one that the receipt is; False where something else of it may be alive. The head
     must be locked.
     """
@@ -67,24 +83,25 @@ def ask(head: writer.Head, key_number: int, provider_ref: str) -> bool:
             provider_ref=provider_ref,
         )
         return bool(writer.apply([change], actor="delivery"))
-    question = asking(head, key_number, provider_ref)
+    question = asking(head, key_number, provider_ref, is_word=is_word)
     writer.touch([question] if question is not None else [])
     return question is not None
 
 
-def displaced(head: writer.Head, provider_ref: str) -> None:
-    """A word of another task comes before this receipt's own, which has failed: that is asked about afterwards, so that
-    no wish comes true on an answer about another task.
+def asking(head: writer.Head, key_number: int, provider_ref: str, *, is_word: bool = True) -> writer.Touch | None:
+    """How a receipt that was given up comes to be asked about under this key; None where it cannot. Must run inside a
+    transaction.
+
+    Its own task, which has failed, gives place: it is asked about afterwards, so that no wish comes true on an answer
+    about another one. `is_word`: the provider has just spoken of the other, anew perhaps; otherwise the turn has come
+    to it, and what has had its own turn has no other.
     """
-    if head.state in (State.FAILED, State.CANCELLED) and head.provider_ref not in ("", provider_ref):
-        sighted(receipt_id=head.receipt_id, key_number=head.key_number, provider_ref=head.provider_ref)
-
-
-def asking(head: writer.Head, key_number: int, provider_ref: str) -> writer.Touch | None:
-    """How a receipt that was given up comes to be asked about under this key; None where it cannot."""
     sent = _lane(head.receipt_id, key_number)
     if head.state not in (State.FAILED, State.CANCELLED) or sent is None:
         return None
+    own = head.provider_ref
+    if own not in ("", provider_ref) and (is_word or not is_known(head.receipt_id, own)):
+        sighted(receipt_id=head.receipt_id, key_number=head.key_number, provider_ref=own, is_own=True)
     return writer.Touch(head.receipt_id, head.version, 0, 0, provider_ref, key_number=key_number, lane=sent)
 
 
@@ -111,7 +128,8 @@ def answered(*, receipt_id: int, provider_ref: str, answer: str) -> None:
 def answered_by_person(receipt_id: int) -> None:
     """A person has looked: nothing that was sighted of this receipt's fact has printed."""
     execute(
-        "UPDATE delivery_sighting SET answered_at = %s, answer = 'person' WHERE answered_at IS NULL AND receipt_id IN "
+        "UPDATE delivery_sighting SET answered_at = %s, answer = 'person' "
+        "WHERE answered_at IS NULL AND NOT is_own AND receipt_id IN "
         "(SELECT receipt_id FROM receipts_receiptstate WHERE obligation_id = "
         "(SELECT obligation_id FROM receipts_receiptstate WHERE receipt_id = %s))",
         [instant(now()), receipt_id],
@@ -141,10 +159,10 @@ def ask_sighted(head: writer.Head) -> bool:
     """`ask` about the newest sighting of this receipt that is not answered, if it has one."""
     found = fetch(
         "SELECT key_number, provider_ref FROM delivery_sighting WHERE receipt_id = %s AND answered_at IS NULL "
-        "ORDER BY id DESC LIMIT 1",
+        "ORDER BY is_own, id DESC LIMIT 1",
         [head.receipt_id],
     )
-    return bool(found) and ask(head, int(found[0][0]), str(found[0][1]))
+    return bool(found) and ask(head, int(found[0][0]), str(found[0][1]), is_word=False)
 
 
 def ask_again(receipt_ids: Collection[int]) -> set[int]:
