@@ -1,6 +1,6 @@
 """One settlement, an honest provider whose failed tasks may print late, two workers and people, in any order.
 
-Where tests/faults/test_machine.py waits until a late print is over before a person decides, here nothing waits: a task
+Where test_machine.py waits until a late print is over before a person decides, here nothing waits: a task
 may print between any two steps, its notification may come before, after or never, and answers are written long after
 they were read. There is no network and no time: an order takes a fraction of a second.
 
