@@ -20,7 +20,7 @@ from tests.faults.test_cancelled import lose_and_refuse
 from tests.faults.truth import all_in, assert_books_agree, printed
 
 FISCALIZED = all_in(State.FISCALIZED)
-PRINTS_LATE = {"fault": "late_done", "delay_ms": 2500, "count": 1}
+PRINTS_LATE = {"fault": "late_done", "delay_ms": 3_600_000, "count": 1}  # or when a rule is deleted
 TOO_OFTEN = (
     {"fault": "latency", "ms": 900, "match": {"method": "POST"}},
     {"fault": "status", "status": 429, "retry_after": 1, "match": {"method": "POST"}},
@@ -42,13 +42,15 @@ def settle() -> None:
 
 
 def fail_and_retry(installation: Installation, faults: tuple[dict[str, object], ...]) -> Receipt:
-    """A failed receipt is tried again; the old task prints before the new one could be handed over."""
-    installation.emulator.faults(PRINTS_LATE)
+    """A failed receipt is tried again, which comes to nothing; then the old task prints."""
+    (rule,) = installation.emulator.faults(PRINTS_LATE)
     installation.sell()
     installation.deliver(all_in(State.FAILED), seconds=10)
     receipt = Receipt.objects.get()
     installation.emulator.faults(*faults)
     receipt_retry(receipt=receipt, actor=factories.user())
+    installation.deliver(lambda: Attempt.objects.filter(key_number=2).exclude(outcome="").exists(), seconds=15)
+    installation.emulator.clear_faults(rule["id"])
     installation.deliver(lambda: len(printed(installation.emulator)) == 1, seconds=15)
     return receipt
 
@@ -89,6 +91,7 @@ def test_one_formed_anew_and_never_sent_gives_way(installation: Installation, ho
     lane_stop(register=register, actor=person, reason="Меняют ленту")
     choices = Choices(register.pk, confirmed=True)
     new = receipt_form(obligation_id=Obligation.objects.get().pk, choices=choices, actor=person)
+    installation.emulator.clear_faults()
     installation.deliver(lambda: Receipt.objects.get(pk=new.pk).status.state == State.CANCELLED, seconds=15)
     lane_resume(register=register, actor=person, reason="Лента на месте")
 

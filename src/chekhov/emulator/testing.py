@@ -154,9 +154,9 @@ class EmulatorProcess:
         rules: list[dict[str, Any]] = self.call("GET", "faults")
         return rules
 
-    def clear_faults(self) -> None:
-        """Take all rules away."""
-        self.call("DELETE", "faults")
+    def clear_faults(self, rule: int | None = None) -> None:
+        """Take all rules away, or the one with this ``id``."""
+        self.call("DELETE", "faults" if rule is None else f"faults/{rule}")
 
     def settings(self, **values: Any) -> dict[str, Any]:
         """Change switches and delays, if any are given; returns all."""
