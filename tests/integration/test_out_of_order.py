@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -575,6 +576,70 @@ def test_a_vague_answer_that_nobody_needs_does_not_begin_to_ask(receipt: Receipt
     answer(again, UNCLEAR, "worker-2")
 
     assert state(receipt).due_ms is None
+
+
+def test_a_cancelled_receipt_is_not_asked_about_for_ever_when_a_person_has_answered(
+    receipt: Receipt, register: Register, person: User, auditor: User
+) -> None:
+    cancelled(receipt, person)
+    printed(receipt)
+    for _ in range(10):
+        answer(claim_one(), UNCLEAR)
+        execute("UPDATE delivery_lane SET paused_until_ms = 0, breaker = 'closed'")
+    printed(receipt, again=1)
+    (asked,) = next_jobs()
+
+    close(auditor, "В кабинете ошибка", not_printed=True)
+
+    assert state(receipt).due_ms is None
+    answer(asked, UNCLEAR)
+    assert state(receipt).due_ms is None
+    new = formed_anew(register, person)
+    assert [(job.kind, job.receipt_id) for job in next_jobs()] == [(JobKind.SEND, new.pk)]
+
+
+def test_what_was_being_asked_before_sightings_were_kept_is_sighted_by_the_migration(
+    receipt: Receipt, person: User
+) -> None:
+    cancelled(receipt, person)
+    execute("UPDATE receipts_receiptstate SET due_ms = 1")
+
+    execute(import_module("chekhov.delivery.migrations.0007_sighted_anew").SIGHT_WHAT_IS_ASKED)
+
+    (asked,) = next_jobs()
+    answer(asked, UNCLEAR)
+    assert state(receipt).due_ms is not None, "asked about until the answer is clear"
+    (asked,) = next_jobs()
+    answer(asked, failed(asked))
+    assert state(receipt).due_ms is None
+
+
+def test_what_comes_back_unsent_in_the_same_group_gives_way(receipt: Receipt, register: Register, person: User) -> None:
+    cancelled(receipt, person)
+    new = formed_anew(register, person)
+    job = claim_one()
+    printed(receipt)
+    asked = next(item for item in next_jobs() if item.receipt_id == receipt.pk)
+
+    results_commit([Result(asked, done(asked), 200, "{}"), Result(job, NOT_SENT)], OWNER)
+
+    (asked,) = [item for item in next_jobs() if item.receipt_id == receipt.pk]
+    assert answer(asked, done(asked)) == "fiscalized"
+    assert state(new).state == "cancelled"
+    assert not Incident.objects.exists(), "there is one document"
+
+
+def test_questions_by_key_and_repeats_take_turns(receipt: Receipt, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = replace(CAPABILITIES, lookup_by_key=True, dedup=Dedup.STRONG)
+    monkeypatch.setattr(KomtetDriver, "capabilities", both)
+    assert answer(claim_one(), LOST) == "unknown"
+    kinds = []
+    for _ in range(4):
+        job = claim_one()
+        kinds.append(job.kind)
+        answer(job, NotFound(definite=False) if job.kind is JobKind.LOOKUP else LOST)
+
+    assert kinds == [JobKind.LOOKUP, JobKind.ASK, JobKind.LOOKUP, JobKind.ASK]
 
 
 def test_a_receipt_without_a_number_that_has_printed_is_an_incident(receipt: Receipt, person: User) -> None:

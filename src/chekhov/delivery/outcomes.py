@@ -156,7 +156,8 @@ def after_submission(
     if head.state is State.SENDING:
         change = Change(head, State.UNKNOWN, "unsure", text, due_in_ms=wait_ms, error_code=code, error_text=text)
         return Decision(change, pause=pause)
-    return Decision(touch=_look(head, wait_ms, code=code, text=text), pause=pause)
+    polls = head.polls + 1 if capabilities.lookup_by_key else None  # questions by key and repeats take turns
+    return Decision(touch=_look(head, wait_ms, polls=polls, code=code, text=text), pause=pause)
 
 
 def after_poll(head: Head, outcome: PollOutcome, capabilities: Capabilities, *, wanted: str = "") -> Decision:

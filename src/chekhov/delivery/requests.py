@@ -169,6 +169,10 @@ def incident_settle(*, incident: Incident, actor: User, note: str, not_printed: 
         incident_close(incident=incident, actor=actor, note=note, finding=finding)
         if not_printed:
             answered_by_person(incident.receipt_id)
+            cancelled = [head for head in heads.values() if head.state is State.CANCELLED]
+            writer.touch(
+                [writer.Touch(head.receipt_id, head.version, None, 0, head.provider_ref) for head in cancelled]
+            )
         asked = ask_again([incident.receipt_id])
         head = heads[incident.receipt_id]
         if incident.code == FIGURES and head.state in QUESTIONS and incident.receipt_id not in asked:

@@ -167,8 +167,8 @@ def _commit(results: Sequence[Result], owner: str) -> set[int]:
             if head is None:
                 continue
             decision = _decide(item, head, owner, attempts.get(head.receipt_id, []), head.receipt_id in woken, now_ms)
-            if decision is not None and not _is_idle(item, head, doubted):
-                decisions[head.receipt_id] = decision
+            if decision is not None:
+                decisions[head.receipt_id] = _laid_to_rest(head) if _is_idle(item, head, doubted) else decision
         if printed:
             _contradictions(decisions, heads, sealed=more[-2], taken=more[-1])
         _revivals(decisions, heads)
@@ -485,11 +485,19 @@ def _revivals(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> 
         assert result is not None
         if other_id not in decisions and _gives_way(other_id):
             continue
+        if other_id in decisions:  # what becomes of that is written now: asked once more when it is known
+            touch = writer.Touch(receipt_id, head.version, 0, 0, head.provider_ref)
+            decisions[receipt_id] = Decision(touch=touch, sighting=_task(head))
+            continue
         decisions[receipt_id] = Decision(
             touch=writer.Touch(receipt_id, head.version, None, 0, head.provider_ref),
             incident=_second(result),
-            sighting=(head.key_number, head.provider_ref) if head.provider_ref else None,
+            sighting=_task(head),
         )
+
+
+def _task(head: writer.Head) -> tuple[int, str] | None:
+    return (head.key_number, head.provider_ref) if head.provider_ref else None
 
 
 def _evidence_write(decisions: dict[int, Decision], heads: dict[int, writer.Head]) -> None:
@@ -510,9 +518,14 @@ def _without_wishes(results: Sequence[Result], doubted: set[int]) -> list[Result
 
 
 def _is_idle(item: Result, head: writer.Head, doubted: set[int]) -> bool:
-    """A vague answer about a cancelled receipt that nobody needs: another question has been answered meanwhile."""
+    """A vague answer about a cancelled receipt that nobody needs: another question, or a person, has answered."""
     is_vague = isinstance(item.outcome, Unsure | NotFound | Pending | Unsent)
     return is_vague and head.state is State.CANCELLED and head.receipt_id not in doubted
+
+
+def _laid_to_rest(head: writer.Head) -> Decision:
+    """A cancelled receipt of which there is nothing to find out is not asked about any more."""
+    return Decision(touch=writer.Touch(head.receipt_id, head.version, None, 0, head.provider_ref))
 
 
 def _sightings_fail(results: Sequence[Result], heads: dict[int, writer.Head]) -> set[int]:

@@ -3,6 +3,14 @@
 from django.db import migrations, models
 
 
+# what is being asked about as cancelled is asked about until its answer is clear
+SIGHT_WHAT_IS_ASKED = (
+    "INSERT INTO delivery_sighting (receipt_id, key_number, provider_ref, seen_at, answer) "
+    "SELECT receipt_id, key_number, provider_ref, CURRENT_TIMESTAMP, '' FROM receipts_receiptstate "
+    "WHERE state = 'cancelled' AND due_ms IS NOT NULL AND provider_ref <> '' ON CONFLICT DO NOTHING"
+)
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -28,4 +36,5 @@ class Migration(migrations.Migration):
             model_name='sighting',
             constraint=models.UniqueConstraint(condition=models.Q(('answered_at__isnull', True)), fields=('receipt', 'key_number', 'provider_ref'), name='sighting_open_once'),
         ),
+        migrations.RunSQL(SIGHT_WHAT_IS_ASKED, migrations.RunSQL.noop),
     ]
