@@ -146,25 +146,16 @@ def emulator(emulator_process: EmulatorProcess) -> Iterator[EmulatorProcess]:
         emulator_process.kill()  # a request that still waits must not reach the next test
 
 
-class Hooks:
-    """The address for notifications on loopback: what the web process does with them, without the web process."""
+class Address:
+    """An address for notifications on loopback; what is answered there, `receive` says."""
 
     def __init__(self) -> None:
-        self.statuses: list[int] = []
-        hooks = self
+        address = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                _, _, provider, token = self.path.split("/")
-                try:
-                    status = callback_receive(
-                        provider=provider, token=token, headers=dict(self.headers.items()), body=body
-                    )
-                finally:
-                    connections.close_all()
-                hooks.statuses.append(status)
-                self.send_response(status)
+                self.send_response(address.receive(self.path, dict(self.headers.items()), body))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -175,6 +166,9 @@ class Hooks:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
+
+    def receive(self, path: str, headers: dict[str, str], body: bytes) -> int:
+        raise NotImplementedError
 
     def close(self) -> None:
         self._server.shutdown()
@@ -182,40 +176,44 @@ class Hooks:
         self._thread.join()
 
 
-class Mailbox:
-    """Where the emulator's notifications arrive. It says 200 and keeps them until somebody delivers them."""
+def hand_over(path: str, headers: dict[str, str], body: bytes) -> int:
+    """What the web process does with a notification, without the web process; the status."""
+    _, _, provider, token = path.split("/")
+    return callback_receive(provider=provider, token=token, headers=headers, body=body)
+
+
+class Hooks(Address):
+    """Notifications are heard as they come."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        super().__init__()
+
+    def receive(self, path: str, headers: dict[str, str], body: bytes) -> int:
+        try:
+            status = hand_over(path, headers, body)
+        finally:
+            connections.close_all()
+        self.statuses.append(status)
+        return status
+
+
+class Mailbox(Address):
+    """Notifications are answered with 200 and kept until somebody delivers them."""
 
     def __init__(self) -> None:
         self.letters: list[tuple[str, dict[str, str], bytes]] = []
-        letters = self.letters
+        super().__init__()
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                letters.append((self.path, dict(self.headers.items()), body))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
+    def receive(self, path: str, headers: dict[str, str], body: bytes) -> int:
+        self.letters.append((path, headers, body))
+        return 200
 
     def deliver(self, least: int = 1) -> None:
         """Everything that has come, in its order; waits until there are so many."""
         wait_for(lambda: len(self.letters) >= least)
-        for path, headers, body in self.letters:
-            _, _, provider, token = path.split("/")
-            assert callback_receive(provider=provider, token=token, headers=headers, body=body) == 200
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        for letter in self.letters:
+            assert hand_over(*letter) == 200
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -90,16 +90,21 @@ def results_commit(results: Sequence[Result], owner: str) -> set[int]:
     first that cannot is raised after all the others have been written.
     """
     moved: set[int] = set()
-    fault: Exception | None = None
-    for group in _one_each(results):
+    faults: list[Exception] = []
+    groups = deque(_one_each(results))
+    while groups:
+        group = groups.popleft()
         try:
-            moved |= _group_commit(group, owner)
+            moved |= _commit(group, owner)
         except OperationalError:  # the database is away: all of them wait for it
             raise
         except Exception as error:
-            fault = fault or error
-    if fault is not None:
-        raise fault
+            if len(group) == 1:
+                faults.append(error)
+            else:
+                groups.extendleft([item] for item in reversed(group))
+    if faults:
+        raise faults[0]
     return moved
 
 
@@ -114,28 +119,6 @@ def _one_each(results: Sequence[Result]) -> list[list[Result]]:
             groups.append([])
         groups[turn].append(item)
     return groups
-
-
-def _group_commit(results: Sequence[Result], owner: str) -> set[int]:
-    try:
-        return _commit(results, owner)
-    except OperationalError:
-        raise
-    except Exception:
-        if len(results) == 1:
-            raise
-    moved: set[int] = set()
-    fault: Exception | None = None
-    for result in results:
-        try:
-            moved |= _commit([result], owner)
-        except OperationalError:
-            raise
-        except Exception as error:
-            fault = fault or error
-    if fault is not None:
-        raise fault
-    return moved
 
 
 def _commit(results: Sequence[Result], owner: str) -> set[int]:
